@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The configuration: one row per option in schema.def (key, type, least, most, default, help), read
+ * from JSON with comments, overridden by local files and the environment (config.md). Pure: texts
+ * in, values out; pccsd/options.c reads the files.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "base/log.h"
+#include "terms/terms.h"
+
+/* Every text is heap-owned by the configuration. */
+struct config {
+    int https_port;
+    char *hosts;               /* comma-separated */
+    char *uri;                 /* normalised: ends in '/', contains /sgx/certification/vN/ */
+    unsigned upstream_version; /* 3 or 4, from uri */
+    char *api_key, *proxy;
+    char *refresh_schedule;
+    char *user_token_hash, *admin_token_hash, *metrics_token_hash; /* "" : not configured */
+    enum cache_mode mode;
+    enum log_level log_level;
+    int64_t max_request_body_bytes;
+    int headers_timeout_s, request_timeout_s, keep_alive_timeout_s;
+    bool openssl_fips_mode;
+    char *db_config; /* "sqlite", "postgres", ... */
+    char *sqlite_storage;
+    struct config_db_server {
+        char *database, *username, *password, *host;
+        int port;
+        int pool_max;
+        bool ssl_required;
+        char *ssl_ca;
+    } db_server;
+    bool init_db;
+    char *data_directory, *tls_key, *tls_certificate;
+    char **trust_anchors;
+    size_t trust_anchor_count;
+    char *upstream_ca_file;
+    bool stale_reject;
+    int64_t refresh_before_s;
+    int upstream_concurrency, upstream_timeout_s, upstream_retries;
+    int client_cache_s;
+    int lazy_new_platforms_per_minute, requests_per_second;
+    int workers; /* 0: number of cores */
+    int64_t memory_cache_bytes;
+    bool log_json;
+    char *log_file; /* "" : the default of config.md */
+    bool dashboard_enabled, metrics_enabled;
+};
+
+void config_init(struct config *config); /* defaults */
+void config_done(struct config *config);
+
+typedef void config_warn_fn(void *self, const char *text); /* unknown keys */
+
+/* Applies one layer (a JSON text with comments). source names it in faults. FAULT_CONFIG: source,
+ * key, what was expected. */
+int config_apply_json(struct config *config, const char *source, struct span text,
+                      config_warn_fn *warn, void *warn_self, struct fault *why) must_check;
+/* Applies PCCS_... variables of environment (as environ). read_file reads ..._FILE values (NULL:
+ * refused); the last line end of a file is dropped. */
+typedef int config_read_file_fn(void *self, const char *path, struct buf *b, struct fault *why);
+int config_apply_environment(struct config *config, char *const *environment,
+                             config_read_file_fn *read_file, void *read_self,
+                             struct fault *why) must_check;
+/* Cross checks (loopback rule of uri, hash forms, ...) once all layers are in. */
+int config_check(struct config *config, struct fault *why) must_check;
+/* "KEY = value  # from" lines, secrets as "(set)" or "(not set)": pccsd --check. */
+int config_print(const struct config *config, struct buf *b);
+
+#endif

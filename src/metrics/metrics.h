@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Counters, gauges, histograms: names, help and label values from one table (metrics.def), atomics
+ * inside, no allocation and no lock when counting. Rendered as Prometheus text.
+ */
+#ifndef METRICS_METRICS_H
+#define METRICS_METRICS_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum metric {
+#define METRIC(id, type, name, label1, label2, help) METRIC_##id,
+#include "metrics/metrics.def"
+#undef METRIC
+    METRIC_COUNT
+};
+
+enum { METRIC_LABEL1_MAX = 40, METRIC_LABEL2_MAX = 24 };
+
+/* Label values are small indexes; their words are given once at start (metrics_name_label). */
+void metrics_name_label1(enum metric metric, unsigned index,
+                         const char *word); /* literal or program lifetime */
+void metrics_name_label2(enum metric metric, unsigned index, const char *word);
+
+void metric_add(enum metric metric, unsigned label1, unsigned label2, uint64_t amount);
+void metric_set(enum metric metric, unsigned label1, unsigned label2, int64_t value);
+void metric_observe_us(enum metric metric, unsigned label1, uint64_t microseconds); /* histograms */
+uint64_t metric_get(enum metric metric, unsigned label1, unsigned label2);
+
+/* Appends everything with a value or a named label. */
+int metrics_render(struct buf *b);
+
+#endif
