@@ -58,6 +58,9 @@ struct http_answer {
     void (*release)(void *owner);
     void *owner;
     bool close; /* close the connection after it */
+    /* Only for simulators and tests, 0 otherwise: the connection is closed after cut_at - 1 bytes
+     * of the answer (head and body counted), so that 1 drops it without a byte. */
+    size_t cut_at;
 };
 
 enum http_body_policy { HTTP_BODY_IGNORE, HTTP_BODY_READ };
