@@ -26,7 +26,8 @@ struct buf {
 
 void
 buf_done(struct buf *b); /* frees; NULL and empty are fine; the buf is empty and usable after */
-void buf_done_secret(struct buf *b); /* as buf_done, wiping the bytes first */
+void buf_done_secret(struct buf *b); /* as buf_done, wiping the bytes first; buf_reserve the whole
+                                        size before, growing leaves a copy in the heap */
 void buf_clear(struct buf *b);       /* size 0, failed 0; keeps the memory */
 
 int buf_add(struct buf *b, struct span bytes);

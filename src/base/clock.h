@@ -20,6 +20,8 @@ struct clock {
 
 /* The system's clock. PCCS_TEST_TIME_OFFSET is not read here: main.c builds shifted clocks. */
 const struct clock *clock_system(void);
+/* The system's wall clock in milliseconds: for time stamps of log lines only. */
+int64_t clock_system_utc_ms(void);
 
 static inline int64_t
 clock_now(const struct clock *clock)

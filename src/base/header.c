@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Looking up a header field by its name.
+ * Takes the fields as the server parsed them, gives the value of the first that matches; names are
+ * compared without regard to case (RFC 9110, 5.1).
+ * Called by the server and the request room, on a loop's thread. The spans point into the bytes of
+ * the request. Must never judge what a second field of the same name means: the server has refused
+ * the dangerous ones.
+ */
+#include "base/header.h"
+
+bool
+header_find(const struct header *headers, size_t count, const char *name, struct span *ret_value)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (span_is_nocase(headers[i].name, name)) {
+            *ret_value = headers[i].value;
+            return true;
+        }
+    }
+    return false;
+}
