@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of this room share: the cache itself, and the questions that its files answer for
+ * one another. Not for other rooms.
+ */
+#ifndef CACHE_CACHE_PRIV_H
+#define CACHE_CACHE_PRIV_H
+
+#include <pthread.h>
+
+#include "cache/cache.h"
+#include "cache/flight.h"
+#include "cache/memory.h"
+#include "cache/respond.h"
+#include "cache/workers.h"
+#include "collateral/verify.h"
+
+enum {
+    CACHE_GENERATIONS = 4096,
+    CACHE_REMEMBER_DOWN_MS = 5000,     /* api.md: a transient failure, per item */
+    CACHE_REMEMBER_UNKNOWN_MS = 10000, /* api.md, Ceilings: what the PCS does not know */
+    CACHE_ASK_AGAIN_S = 3600,          /* api.md: Not available certificates */
+};
+
+struct cache {
+    struct cache_options options;
+    struct memory *memory;
+    struct workers *workers;
+    struct flights *flights;
+    struct item_locks *locks;
+
+    /* Held over "compare with what is kept, write, publish": what is written last is published
+     * last. */
+    pthread_mutex_t write_mutex;
+    /* Protects generations against publishing what was read before a write (publish.c). */
+    pthread_mutex_t publish_mutex;
+    _Atomic uint32_t generations[CACHE_GENERATIONS];
+
+    /* The CRLs at hand, for revocation (trust_view.c). */
+    pthread_mutex_t crl_mutex;
+    struct proven *root_crl, *pck_crls[2];
+
+    /* LazyNewPlatformsPerMinute (platform.c) */
+    pthread_mutex_t allowance_mutex;
+    int64_t allowance_minute;
+    int allowance_used;
+
+    _Atomic uint64_t hits, misses, stale;
+    _Atomic bool refreshing; /* a scheduled refresh is running */
+    _Atomic int64_t prefetch_next_at;
+    _Atomic int64_t gauges_next_at;
+};
+
+static inline int64_t
+cache_now(const struct cache *cache)
+{
+    return clock_now(cache->options.clock);
+}
+
+static inline int64_t
+cache_now_ms(const struct cache *cache)
+{
+    return clock_monotonic_ms(cache->options.clock);
+}
+
+/* ---- trust_view.c: what verify needs to know, as of now ---- */
+struct trust_view {
+    struct verify_context context;
+    struct proven *root_crl, *pck_crls[2]; /* references that context borrows */
+    struct store_chains chains;            /* only with_chains */
+};
+void trust_view_init(struct trust_view *view, struct cache *cache, enum verify_origin origin);
+/* Also the chains at hand, from the store (trust.md rule 8, crl?uri=). */
+void trust_view_add_chains(struct trust_view *view, struct cache *cache);
+void trust_view_done(struct trust_view *view);
+#define auto_trust_view __attribute__((cleanup(trust_view_done)))
+/* Reads the kept CRLs at start. */
+void trust_view_load_crls(struct cache *cache);
+/* A newly published CRL takes effect. */
+void trust_view_learn(struct cache *cache, struct proven *crl);
+
+/* ---- lookup.c: step 3 ---- */
+/* The key of a response: the item's text, with the encoding where there are several. Returns its
+ * length. */
+size_t lookup_key(const struct request *request, char out[ITEM_KEY_TEXT_SIZE + 8]);
+/* What the store keeps of an item, proved again; FAULT_NOT_FOUND also for a row that does not
+ * verify (logged). */
+int lookup_item(struct cache *cache, const struct item_key *key, struct proven **ret_proven,
+                struct fault *why) must_check;
+
+/* ---- fill.c: steps 4 to 7 ---- */
+struct fill {
+    struct upstream_query query;
+    const char *request_id;
+    int retry_after_s; /* set on FAULT_UPSTREAM_DOWN */
+};
+/* Fetches, verifies, stores and publishes one item; *ret_proven is what is kept now (the kept one
+ * if the fetched one is older). */
+int fill_run(struct cache *cache, struct fill *fill, struct proven **ret_proven,
+             struct fault *why) must_check;
+/* Steps 4 and 5 alone: a platform's certificates are stored together with more. */
+int fill_fetch(struct cache *cache, struct fill *fill, struct raw_reply *ret_raw,
+               struct fault *why) must_check;
+int fill_verify(struct cache *cache, const struct item_key *key, const struct raw_reply *raw,
+                const char *request_id, struct proven **ret_proven, struct fault *why) must_check;
+enum obtain {
+    OBTAIN_MISSING, /* fetch if missing or expired */
+    OBTAIN_AGAIN    /* fetch whatever is cached (refresh) */
+};
+/* The item, kept or fetched, one fetch at a time. A failed fetch leaves what is kept:
+ * *ret_proven is then set too, if there is any, and the code is that of the fetch. */
+int fill_obtain(struct cache *cache, const struct item_key *key, enum obtain how, struct fill *fill,
+                struct proven **ret_proven, struct fault *why) must_check;
+/* Unproven: the security event, its metric. */
+void fill_report_unproven(struct cache *cache, const struct item_key *key, const char *from,
+                          const char *request_id, const struct fault *why);
+
+/* ---- publish.c: step 7 ---- */
+/* Makes proven what every later request gets; drops what it replaces. The write mutex is held. */
+void publish_item(struct cache *cache, struct proven *proven);
+/* All responses of a platform's raw TCBs go. */
+void publish_platform(struct cache *cache, const struct platform_id *id,
+                      const struct store_mapping *mappings, size_t count);
+void publish_drop(struct cache *cache, struct span key);
+/* For what was read from the store: the generation before reading, and a publication that only
+ * takes place if nothing was written since. */
+uint32_t publish_generation(struct cache *cache, struct span key);
+void publish_loaded(struct cache *cache, struct span key, uint32_t generation,
+                    struct response *response, int64_t lives_until_ms);
+/* Remembers a refusal (404: 10 s, 503 from upstream: 5 s; others not at all). */
+void publish_refusal(struct cache *cache, struct span key, struct response *response);
+/* The fault remembered for a key: true and *why. */
+bool publish_remembered(struct cache *cache, struct span key, struct fault *why,
+                        int *ret_retry_after_s);
+
+/* ---- item.c: GETs of items ---- */
+/* The answer, or NULL and *ret_needs_upstream: run again on the upstream lane. */
+struct response *item_answer(struct cache *cache, const struct ask *ask, enum lane lane,
+                             bool *ret_needs_upstream);
+
+/* ---- platform.c, pck.c: PCK certificates ---- */
+struct platform_wish {
+    struct platform_id id;
+    const struct raw_tcb *raw;  /* to be selected and mapped; NULL: none */
+    struct span encrypted_ppid; /* hex; empty: none */
+    struct span manifest;       /* hex; empty: none */
+    bool keep_identity;         /* do not write manifest and enc_ppid of a known platform */
+    bool is_authenticated;      /* asks the PCS whatever is remembered */
+    const char *request_id;
+    int retry_after_s; /* set on FAULT_UPSTREAM_DOWN */
+};
+/* Fetches a platform's certificates and TCB infos, verifies, selects, stores, publishes (api.md,
+ * Fetching a platform from the PCS). *ret_unavailable, if not NULL: some were Not available. */
+int platform_fetch(struct cache *cache, struct platform_wish *wish, bool *ret_unavailable,
+                   struct fault *why) must_check;
+/* False when the ceiling on new platforms of unauthenticated callers is reached. */
+bool platform_allowance(struct cache *cache);
+/* The key under which a PPID that the PCS does not know is remembered. */
+void platform_unknown_key(const struct platform_wish *wish, char out[96]);
+struct response *pck_answer(struct cache *cache, const struct ask *ask, enum lane lane,
+                            bool *ret_needs_upstream);
+
+/* ---- select.c: PCK certificate selection on what is cached ---- */
+/* The SGX TCB info that selection uses: early if present, else standard. FAULT_NOT_FOUND. */
+int select_tcbinfo(struct cache *cache, const struct fmspc *fmspc, struct proven **ret_proven,
+                   struct fault *why) must_check;
+/* The certificate for a raw TCB; its index in certs->pcks. */
+int select_pck(const struct proven *certs, const struct proven *tcbinfo,
+               const struct platform_id *id, const struct raw_tcb *raw, size_t *ret_index,
+               struct fault *why) must_check;
+/* Selects every mapping again in place ("" where nothing suits). True if any changed. */
+bool select_mappings(const struct proven *certs, const struct proven *tcbinfo,
+                     const struct platform_id *id, struct store_mapping *mappings, size_t count);
+/* A platform's cached certificates, proved again. */
+int select_load_certs(struct cache *cache, const struct platform_id *id,
+                      struct store_platform *ret_platform, struct proven **ret_certs,
+                      struct fault *why) must_check;
+/* After a change of SGX TCB info: every known raw TCB of its platforms, as a job of its own. */
+void select_again_later(struct cache *cache, const struct fmspc *fmspc);
+
+/* ---- the other questions: each runs whole on a worker and gives the response ---- */
+struct response *enroll_run(struct cache *cache, struct ask *ask);  /* POST platforms */
+struct response *handout_run(struct cache *cache, struct ask *ask); /* GET platforms, ack */
+struct response *upload_run(struct cache *cache, struct ask *ask);  /* PUT platformcollateral */
+struct response *policy_put_run(struct cache *cache, struct ask *ask);
+struct response *policy_answer(struct cache *cache, const struct ask *ask);
+/* Refresh fans out over the upstream lane; ask (may be NULL: scheduled) is answered at its end. */
+void refresh_start(struct cache *cache, struct ask *ask);
+void refresh_prefetch(struct cache *cache);
+
+/* A response for a fault; never NULL (a static one if memory ran out). */
+struct response *cache_refuse(const struct fault *why, bool is_collateral_get, int retry_after_s);
+
+#endif

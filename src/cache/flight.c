@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Flights and item locks: each distinct question is on its way once, each distinct item is fetched
+ * once at a time. The flight table's mutex protects the table and every flight's list of waiters;
+ * the lock table's mutex protects the list of held locks.
+ * Joined from server loops (misses only), landed on workers.
+ * Must never call a waiter while holding the mutex.
+ * api.md, When upstream fails: concurrent misses make one upstream request.
+ */
+#include "cache/flight.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+enum { FLIGHT_BUCKETS = 1024 };
+
+struct flights {
+    pthread_mutex_t mutex;
+    struct flight *buckets[FLIGHT_BUCKETS];
+    size_t count;
+};
+
+struct flights *
+flights_new(void)
+{
+    struct flights *flights = calloc(1, sizeof *flights);
+    if (flights != NULL) {
+        pthread_mutex_init(&flights->mutex, NULL);
+    }
+    return flights;
+}
+
+void
+flights_free(struct flights *flights)
+{
+    if (flights != NULL) {
+        must(flights->count == 0);
+        pthread_mutex_destroy(&flights->mutex);
+        free(flights);
+    }
+}
+
+size_t
+flights_count(struct flights *flights)
+{
+    pthread_mutex_lock(&flights->mutex);
+    size_t count = flights->count;
+    pthread_mutex_unlock(&flights->mutex);
+    return count;
+}
+
+static struct flight **
+flight_find(struct flights *flights, struct span key)
+{
+    uint32_t hash = 2166136261U;
+    for (size_t i = 0; i < key.size; i++) {
+        hash = (hash ^ key.data[i]) * 16777619U;
+    }
+    struct flight **at = &flights->buckets[(hash ^ (hash >> 16)) % FLIGHT_BUCKETS];
+    while (*at != NULL && !span_equal(span_of((*at)->key, (*at)->key_size), key)) {
+        at = &(*at)->bucket_next;
+    }
+    return at;
+}
+
+static int
+flight_start(struct flights *flights, struct span key, struct flight **at)
+{
+    if (flights->count >= LIMIT_FLIGHTS) {
+        return FAULT_BUSY;
+    }
+    struct flight *flight = calloc(1, sizeof *flight + key.size);
+    if (flight == NULL) {
+        return FAULT_MEMORY;
+    }
+    flight->last = &flight->first;
+    flight->key_size = key.size;
+    memcpy(flight->key, key.data, key.size);
+    flights->count++;
+    *at = flight;
+    return 0;
+}
+
+int
+flight_join(struct flights *flights, struct span key, struct ask *ask, struct flight **ret_started)
+{
+    int code = 0;
+    struct flight *started = NULL;
+    pthread_mutex_lock(&flights->mutex);
+    struct flight **at = flight_find(flights, key);
+    if (*at == NULL) {
+        code = flight_start(flights, key, at);
+        started = *at;
+    } else if ((*at)->waiters >= LIMIT_WAITERS_PER_FLIGHT) {
+        code = FAULT_BUSY;
+    }
+    if (code == 0) {
+        struct flight *flight = *at;
+        ask->next = NULL;
+        *flight->last = ask;
+        flight->last = &ask->next;
+        flight->waiters++;
+        *ret_started = started;
+    }
+    pthread_mutex_unlock(&flights->mutex);
+    return code;
+}
+
+void
+flight_land(struct flights *flights, struct flight *flight, struct response *response)
+{
+    pthread_mutex_lock(&flights->mutex);
+    struct flight **at = flight_find(flights, span_of(flight->key, flight->key_size));
+    must(*at == flight);
+    *at = flight->bucket_next;
+    flights->count--;
+    pthread_mutex_unlock(&flights->mutex);
+    struct ask *ask = flight->first;
+    while (ask != NULL) {
+        struct ask *next = ask->next;
+        ask->done(ask, response_ref(response));
+        ask = next;
+    }
+    response_unref(response);
+    free(flight);
+}
+
+struct held_lock {
+    struct held_lock *next;
+    char *key;
+    unsigned waiting; /* how many want it next */
+    bool held;
+};
+
+struct item_locks {
+    pthread_mutex_t mutex;
+    pthread_cond_t released;
+    struct held_lock *first; /* as many as there are workers at most */
+};
+
+struct item_locks *
+item_locks_new(void)
+{
+    struct item_locks *locks = calloc(1, sizeof *locks);
+    if (locks != NULL) {
+        pthread_mutex_init(&locks->mutex, NULL);
+        pthread_cond_init(&locks->released, NULL);
+    }
+    return locks;
+}
+
+void
+item_locks_free(struct item_locks *locks)
+{
+    if (locks != NULL) {
+        must(locks->first == NULL);
+        pthread_mutex_destroy(&locks->mutex);
+        pthread_cond_destroy(&locks->released);
+        free(locks);
+    }
+}
+
+static struct held_lock **
+item_lock_find(struct item_locks *locks, const char *key)
+{
+    struct held_lock **at = &locks->first;
+    while (*at != NULL && strcmp((*at)->key, key) != 0) {
+        at = &(*at)->next;
+    }
+    return at;
+}
+
+static struct held_lock *
+item_lock_add(struct item_locks *locks, const char *key)
+{
+    struct held_lock *lock = calloc(1, sizeof *lock);
+    if (lock == NULL || (lock->key = strdup(key)) == NULL) {
+        free(lock);
+        return NULL;
+    }
+    lock->next = locks->first;
+    locks->first = lock;
+    return lock;
+}
+
+bool
+item_lock(struct item_locks *locks, const char *key)
+{
+    pthread_mutex_lock(&locks->mutex);
+    struct held_lock *lock = *item_lock_find(locks, key);
+    if (lock == NULL) {
+        lock = item_lock_add(locks, key);
+    }
+    if (lock != NULL) {
+        lock->waiting++;
+        while (lock->held) {
+            pthread_cond_wait(&locks->released, &locks->mutex);
+        }
+        lock->waiting--;
+        lock->held = true;
+    }
+    pthread_mutex_unlock(&locks->mutex);
+    return lock != NULL;
+}
+
+void
+item_unlock(struct item_locks *locks, const char *key)
+{
+    pthread_mutex_lock(&locks->mutex);
+    struct held_lock **at = item_lock_find(locks, key);
+    struct held_lock *lock = *at;
+    must(lock != NULL && lock->held);
+    lock->held = false;
+    if (lock->waiting == 0) {
+        *at = lock->next;
+        free(lock->key);
+        free(lock);
+    } else {
+        pthread_cond_broadcast(&locks->released);
+    }
+    pthread_mutex_unlock(&locks->mutex);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The three modes as one table. Whatever LAZY, REQ and OFFLINE do differently stands here and
+ * nowhere else. Pure; any thread.
+ * api.md: Endpoints, Freshness; wire_details.md 4, 6, 8, 11.
+ */
+#include "cache/mode.h"
+
+static const enum action actions[SITUATION_COUNT][3] = {
+    /* in the order CACHE_MODE_LAZY, CACHE_MODE_REQ, CACHE_MODE_OFFLINE */
+    [SITUATION_ITEM_MISSING] = {ACTION_FETCH, ACTION_REFUSE_404, ACTION_REFUSE_404},
+    [SITUATION_V4_MISSING] = {ACTION_FETCH, ACTION_REFUSE_404, ACTION_REFUSE_404},
+    [SITUATION_V3_MISSING] = {ACTION_REFUSE_410, ACTION_REFUSE_404, ACTION_REFUSE_404},
+    [SITUATION_ITEM_EXPIRED] = {ACTION_FETCH, ACTION_SERVE, ACTION_SERVE},
+    [SITUATION_V3_EXPIRED] = {ACTION_SERVE, ACTION_SERVE, ACTION_SERVE},
+    [SITUATION_PLATFORM_UNKNOWN] = {ACTION_FETCH, ACTION_REFUSE_461, ACTION_REFUSE_461},
+    [SITUATION_CERTS_INCOMPLETE] = {ACTION_FETCH, ACTION_SERVE, ACTION_SERVE},
+    [SITUATION_REGISTRATION_NEW] = {ACTION_FETCH, ACTION_QUEUE_AND_FETCH, ACTION_QUEUE},
+    [SITUATION_REGISTRATION_KNOWN] = {ACTION_FETCH, ACTION_FETCH, ACTION_DONE},
+    [SITUATION_REFRESH] = {ACTION_FETCH, ACTION_FETCH, ACTION_REFUSE_503},
+};
+
+enum action
+mode_action(enum cache_mode mode, enum situation situation)
+{
+    return actions[situation][mode];
+}

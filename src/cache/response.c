@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Finished responses: one heap block each (the struct, its head, its body), immutable, counted.
+ * response_extra_lines adds what differs from answer to answer without allocating.
+ * Called by workers (making) and server loops (answering, releasing); any thread.
+ * Must never change a response once it was published.
+ * api.md: Transport, When upstream fails, Freshness, Beyond the reference.
+ */
+#include "cache/response.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/header.h"
+
+struct response *
+response_new(int status, struct span head, struct span body)
+{
+    size_t size = sizeof(struct response) + head.size + body.size;
+    struct response *response = malloc(size);
+    if (response == NULL) {
+        return NULL;
+    }
+    uint8_t *bytes = (uint8_t *)(response + 1);
+    *response = (struct response){
+        .status = status,
+        .head = span_of(bytes, head.size),
+        .body = span_of(bytes + head.size, body.size),
+        .memory_bytes = size,
+    };
+    if (head.size > 0) {
+        memcpy(bytes, head.data, head.size);
+    }
+    if (body.size > 0) {
+        memcpy(bytes + head.size, body.data, body.size);
+    }
+    atomic_init(&response->references, 1);
+    return response;
+}
+
+struct response *
+response_ref(struct response *response)
+{
+    atomic_fetch_add_explicit(&response->references, 1, memory_order_relaxed);
+    return response;
+}
+
+void
+response_unref(void *response_pointer)
+{
+    struct response *response = response_pointer;
+    if (response != NULL &&
+        atomic_fetch_sub_explicit(&response->references, 1, memory_order_acq_rel) == 1) {
+        free(response);
+    }
+}
+
+/* Appends a line if it fits whole; a line that does not fit is left out whole. */
+static size_t
+extra_add(char *out, size_t used, const char *name, const char *value)
+{
+    int size = snprintf(out + used, RESPONSE_EXTRA_SIZE - used, "%s: %s\r\n", name, value);
+    if (size < 0 || (size_t)size >= RESPONSE_EXTRA_SIZE - used) {
+        out[used] = '\0';
+        return used;
+    }
+    return used + (size_t)size;
+}
+
+static size_t
+extra_add_number(char *out, size_t used, const char *name, const char *prefix, int64_t number)
+{
+    char value[48];
+    snprintf(value, sizeof value, "%s%lld", prefix, (long long)number);
+    return extra_add(out, used, name, value);
+}
+
+/* Cache-Control, ETag and the stale warning of a collateral answer. */
+static size_t
+extra_add_freshness(const struct response *response, const struct response_extra *extra, char *out,
+                    size_t used)
+{
+    if (response->is_stale) {
+        used = extra_add(out, used, "Warning", "110 - \"Response is Stale\"");
+    }
+    if (response->etag[0] == '\0') {
+        return used;
+    }
+    used = extra_add(out, used, "ETag", response->etag);
+    int64_t left = response->fresh_until - extra->now;
+    if (response->is_stale || left <= 0) {
+        return extra_add(out, used, "Cache-Control", "no-cache");
+    }
+    int64_t age_max = left < extra->client_cache_s ? left : extra->client_cache_s;
+    return extra_add_number(out, used, "Cache-Control", "max-age=", age_max);
+}
+
+size_t
+response_extra_lines(const struct response *response, const struct response_extra *extra,
+                     char out[RESPONSE_EXTRA_SIZE])
+{
+    size_t used = 0;
+    out[0] = '\0';
+    if (extra->request_id != NULL) {
+        used = extra_add(out, used, "Request-ID", extra->request_id);
+    }
+    if (extra->is_v3) {
+        used = extra_add(out, used, "Warning",
+                         "299 - \"PCS API version 3 has reached its end of life. Cached version 3 "
+                         "collateral is deprecated, is not refreshed and may expire. Move to "
+                         "version 4.\"");
+    }
+    used = extra_add_freshness(response, extra, out, used);
+    if (response->retry_after_s > 0) {
+        used = extra_add_number(out, used, "Retry-After", "", response->retry_after_s);
+    }
+    if (response->detail[0] != '\0') {
+        used = extra_add(out, used, "PCCS-Error-Detail", response->detail);
+    }
+    return used;
+}
+
+bool
+response_matches(const struct response *response, struct span list)
+{
+    if (response->etag[0] == '\0') {
+        return false;
+    }
+    struct span etag = span_of_text(response->etag);
+    size_t at = 0;
+    while (at < list.size) {
+        size_t end = at;
+        while (end < list.size && list.data[end] != ',') {
+            end++;
+        }
+        struct span one = span_of(list.data + at, end - at);
+        while (one.size > 0 && (one.data[0] == ' ' || one.data[0] == '\t')) {
+            one = span_of(one.data + 1, one.size - 1);
+        }
+        while (one.size > 0 && (one.data[one.size - 1] == ' ' || one.data[one.size - 1] == '\t')) {
+            one.size--;
+        }
+        if (span_starts_with(one, "W/")) {
+            one = span_of(one.data + 2, one.size - 2); /* RFC 9110, 13.1.2: weak comparison */
+        }
+        if (span_equal(one, etag) || span_is(one, "*")) {
+            return true;
+        }
+        at = end + 1;
+    }
+    return false;
+}
