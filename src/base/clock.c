@@ -45,6 +45,14 @@ clock_system_utc_ms(void)
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+int64_t
+clock_system_monotonic_us(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
 /* Days from 1970-01-01 in the proleptic Gregorian calendar; the year is made to begin in March, so
  * that the leap day is its last. */
 static int64_t

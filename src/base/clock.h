@@ -42,4 +42,7 @@ bool clock_parse_iso8601(struct span text, int64_t *ret_at);
 enum { CLOCK_ISO8601_SIZE = 21 };
 void clock_format_iso8601(int64_t at, char out[CLOCK_ISO8601_SIZE]);
 
+/* Monotonic microseconds, for measuring how long something took; never for a decision. */
+int64_t clock_system_monotonic_us(void);
+
 #endif
