@@ -21,6 +21,7 @@ enum {
     LIMIT_CHAIN_PEM_BYTES = 32 * 1024,
     LIMIT_CHAIN_CERTS = 4,
     LIMIT_CERT_PEM_BYTES = 8 * 1024,
+    LIMIT_TRUST_ANCHORS = 16, /* operators mix at most a few environments */
     LIMIT_CRL_BYTES = 1024 * 1024, /* crl?uri= and qve are not bound by 65,534 */
     LIMIT_TCB_LEVELS = 512,
     LIMIT_PCK_CERTS = 512, /* per platform; Intel sends a few dozen at most */
@@ -43,6 +44,21 @@ enum {
     LIMIT_CONFIG_BYTES = 1024 * 1024,
     LIMIT_PEM_FILE_BYTES = 1024 * 1024,
     LIMIT_COLLATERALS_FILE_BYTES = 1024 * 1024 * 1024,
+
+    /* pcs-sim: what its control endpoint, options and fleet file can make grow */
+    LIMIT_SIM_FLEET_BYTES = 256 * 1024 * 1024, /* a file of 10,000 multi-package platforms */
+    LIMIT_SIM_PLATFORMS = 1000000,
+    LIMIT_SIM_FMSPCS = 10000,
+    LIMIT_SIM_LEVELS = 48,       /* per FMSPC, TCB recoveries not counted; Intel has under 30 */
+    LIMIT_SIM_RECOVERIES = 12,   /* each raises SVNs, which end at 255 */
+    LIMIT_SIM_FAULTS = 256,      /* active at once; each is looked at for every request */
+    LIMIT_SIM_REVOCATIONS = 512, /* per CRL */
+    LIMIT_SIM_STAT_KEYS = 65536, /* counted apart; more are counted together */
+    LIMIT_SIM_LOG_ENTRIES = 256, /* the last requests */
+    LIMIT_SIM_CONTROL_BYTES = 64 * 1024,
+    LIMIT_SIM_HUGE_BYTES = 256 * 1024 * 1024, /* of the fault `huge` */
+    LIMIT_SIM_DELAYED = 20000,                /* answers that wait for their time */
+    LIMIT_SIM_DELAY_MS = 600000,
 };
 
 #endif

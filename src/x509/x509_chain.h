@@ -36,6 +36,7 @@ struct x509_chain;
  * between or around the blocks, trailing bytes in a DER block, more certificates: FAULT_CHAIN. */
 int x509_chain_parse(struct span text, struct x509_chain **ret_chain, struct fault *why) must_check;
 void x509_chain_free(struct x509_chain *chain);
+void x509_chain_cleanup(struct x509_chain **chain); /* for auto_cleanup */
 size_t x509_chain_count(const struct x509_chain *chain);
 X509 *x509_chain_get(const struct x509_chain *chain, size_t index); /* borrowed */
 /* Written anew: LF, 64 columns, ends in LF (trust.md rule 9). */
@@ -50,7 +51,8 @@ enum x509_role {
     X509_ROLE_PCK_LEAF,
     X509_ROLE_OTHER
 };
-enum x509_role x509_role_of(X509 *certificate); /* by subject common name */
+enum x509_role x509_role_of(X509 *certificate);        /* by subject common name */
+enum x509_role x509_issuer_role_of(X509 *certificate); /* by issuer common name */
 
 struct chain_facts {
     enum x509_role leaf_role;
@@ -63,6 +65,11 @@ struct chain_facts {
 int x509_chain_verify(const struct x509_chain *chain, const struct trust_anchors *anchors,
                       int64_t issued_at, struct chain_facts *ret_facts,
                       struct fault *why) must_check;
+
+/* Judges a PCK leaf by a chain [CA, root] that x509_chain_verify has passed: names, signature, not
+ * a CA, key usage, leaf and chain valid at the leaf's notBefore. FAULT_CHAIN. */
+int x509_chain_verify_leaf(const struct x509_chain *chain, X509 *leaf,
+                           struct fault *why) must_check;
 
 /* ECDSA P-256/SHA-256 over bytes; signature is 128 hex digits r||s. FAULT_SIGNATURE. */
 int x509_verify_raw_signature(X509 *signer, struct span bytes, struct span signature_hex,

@@ -16,6 +16,8 @@ int64_t x509_crl_next_update(const struct x509_crl *crl);
 bool x509_crl_names(const struct x509_crl *crl, X509 *issuer);
 /* Name and signature by issuer's key, ECDSA P-256/SHA-256. FAULT_SIGNATURE. */
 int x509_crl_verify(const struct x509_crl *crl, X509 *issuer, struct fault *why) must_check;
+/* Is the list issued by the subject of an anchor? (name only) */
+bool x509_crl_names_anchor(const struct x509_crl *crl, const struct trust_anchors *anchors);
 /* As above against an anchor's key (the root CRL; trust.md compares keys). */
 int x509_crl_verify_by_anchor(const struct x509_crl *crl, const struct trust_anchors *anchors,
                               struct fault *why) must_check;
