@@ -24,12 +24,15 @@ void metrics_name_label1(enum metric metric, unsigned index,
                          const char *word); /* literal or program lifetime */
 void metrics_name_label2(enum metric metric, unsigned index, const char *word);
 
+/* An index beyond the ceilings above is a fault of ours, not a value. Gauges go down by adding
+ * (uint64_t)-1. Reading a histogram gives the number of observations. */
 void metric_add(enum metric metric, unsigned label1, unsigned label2, uint64_t amount);
 void metric_set(enum metric metric, unsigned label1, unsigned label2, int64_t value);
 void metric_observe_us(enum metric metric, unsigned label1, uint64_t microseconds); /* histograms */
 uint64_t metric_get(enum metric metric, unsigned label1, unsigned label2);
 
-/* Appends everything with a value or a named label. */
+/* Appends everything with a value or a named label; of metrics with two labels, the pairs that
+ * have a value. */
 int metrics_render(struct buf *b);
 
 #endif
