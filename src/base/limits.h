@@ -8,6 +8,11 @@ enum {
     LIMIT_HTTP_HEAD_BYTES = 16 * 1024, /* request line and headers together */
     LIMIT_HTTP_HEADERS = 100,
     LIMIT_HTTP_CONNECTIONS = 10000, /* per process; beyond it the oldest idle one goes */
+    LIMIT_HTTP_METHOD_CHARS = 32, /* no registered method is longer than 17 */
+    LIMIT_HTTP_CHUNK_EXTRA_BYTES = 4096, /* extensions and trailers of one body, which mean nothing */
+    LIMIT_HTTP_DISCARD_BYTES = 64 * 1024, /* an unwanted body read over to keep its connection */
+    LIMIT_HTTP_LINGER_BYTES = 4 * 1024 * 1024, /* read over so that a 413 is not lost to a reset */
+    LIMIT_HTTP_HEAD_EXTRA_BYTES = 1024, /* http_answer.head_extra, copied per answer */
 
     /* Values (api.md, Values) */
     LIMIT_QEID_CHARS = 260,
@@ -15,6 +20,9 @@ enum {
     LIMIT_PPID_HEX = 768,
     LIMIT_REQUEST_ID_CHARS = 64,
     LIMIT_MANIFEST_HEX = 2 * 512 * 1024, /* Intel's tool sends up to 256 KiB of binary */
+    LIMIT_FMSPC_LIST_CHARS = 4096,       /* source=[...], refresh fmspc=...: 315 FMSPCs */
+    LIMIT_ACK_ROWS = 32768, /* POST platforms/ack: twice what fits a body of the default 2 MB */
+    LIMIT_EVAL_NUMBER = 1000000000, /* tcbEvaluationDataNumber: about 20 in 2026; fits any column */
 
     /* Collateral (clients.md 1.5): body plus decoded chain, Intel's client breaks at 65,534 */
     LIMIT_ITEM_WITH_CHAIN_BYTES = 65533,
@@ -42,6 +50,8 @@ enum {
 
     /* Configuration and files */
     LIMIT_CONFIG_BYTES = 1024 * 1024,
+    LIMIT_CONFIG_VALUE_BYTES = 4096, /* one value, also from a ..._FILE: keys, names and paths */
+    LIMIT_CONFIG_HOSTS = 16,         /* addresses to bind */
     LIMIT_PEM_FILE_BYTES = 1024 * 1024,
     LIMIT_COLLATERALS_FILE_BYTES = 1024 * 1024 * 1024,
 

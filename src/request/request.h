@@ -23,12 +23,15 @@ struct route_match {
     unsigned api_version; /* 3, 4; 0 for health, metrics, dashboard */
     enum route_auth auth;
     bool takes_body;
+    bool is_head;      /* HEAD, which matches as GET */
     const char *allow; /* with FAULT_METHOD: the value for Allow, a literal */
 };
 
-/* The route of a method and raw path. Paths in any case, one trailing slash ignored.
- * FAULT_NO_ROUTE, FAULT_METHOD (auth is set then too: platformcollateral and refresh want the token
- * for every method). upstream_version 3: v4 and tdx paths do not exist. HEAD matches as GET. */
+/* The route of a method and raw path. Paths in any case, one trailing slash ignored; a percent
+ * escape in a path matches nothing. FAULT_NO_ROUTE leaves *ret_match as it was; FAULT_METHOD fills
+ * it (route is one of those at the path, for Allow, metrics and logs; auth is ADMIN where every
+ * method wants the token: platformcollateral and refresh). upstream_version 3: v4 and tdx paths do
+ * not exist. HEAD matches as GET. */
 int route_find(struct span method, struct span path, unsigned upstream_version,
                struct route_match *ret_match) must_check;
 /* The word for metrics and logs: "pckcert". */
@@ -61,21 +64,39 @@ struct request {
     bool peek;
     /* refresh */
     bool refresh_certs; /* type=certs */
-    /* source=[...] and refresh fmspc=...: the raw list; empty means all. request_next_fmspc walks
-     * it. */
-    char fmspc_list[4096 + 1];
+    /* source=[...] and refresh fmspc=...: upper case, commas between, no brackets; empty means all.
+     * request_next_fmspc walks it. */
+    char fmspc_list[LIMIT_FMSPC_LIST_CHARS + 1];
 };
 
+/* What the configuration adds to the fixed rules. */
+enum { REQUEST_EXTRA_ORIGINS_MAX = 16 };
+struct request_policy {
+    /* scheme://host[:port] of the configured uri and of the trust anchors' CRL distribution points:
+     * crl?uri= may name them too, with the same paths as Intel's hosts. Borrowed. */
+    struct span extra_origins[REQUEST_EXTRA_ORIGINS_MAX];
+    size_t extra_origin_count;
+};
+
+/* The allow-list of crl?uri= (api.md, GET crl): this service never fetches from a host of the
+ * caller's choosing. url is absolute and decoded. policy may be NULL. Also for rootcacrl_cdp of
+ * uploads. */
+bool crl_url_is_allowed(struct span url, const struct request_policy *policy);
+
 /* Validates the query of a matched route. FAULT_INPUT with the parameter's name. Also used for
- * POST, PUT (their query part). HEAD of platforms: peek is set. */
-int request_parse(const struct route_match *match, bool is_head, struct span query,
-                  struct request *ret_request, struct fault *why) must_check;
+ * POST, PUT (their query part). HEAD of platforms: peek is set. The first of equal parameters
+ * counts, unknown ones are ignored, values are percent-decoded ('+' is a blank, but in crl?uri= it
+ * stays). policy may be NULL. On failure *ret_request holds nothing of use: it is too large to be
+ * copied on every request. */
+int request_parse(const struct route_match *match, struct span query,
+                  const struct request_policy *policy, struct request *ret_request,
+                  struct fault *why) must_check;
 /* Walks fmspc_list: true and the next FMSPC; *position starts at 0. */
 bool request_next_fmspc(const struct request *request, size_t *position, struct fmspc *ret_fmspc);
 
-/* Headers of a request with a body: Content-Type must be application/json (parameters other than a
- * UTF-8 charset: FAULT_MEDIA_TYPE), no Content-Encoding but identity. FAULT_INPUT,
- * FAULT_MEDIA_TYPE. */
+/* Headers of a request with a body: Content-Type must be application/json (else FAULT_INPUT; a
+ * charset other than UTF-8: FAULT_MEDIA_TYPE; other parameters are ignored), no Content-Encoding
+ * but identity (else FAULT_MEDIA_TYPE). */
 int request_check_body_headers(const struct header *headers, size_t count,
                                struct fault *why) must_check;
 
@@ -93,7 +114,8 @@ int registration_parse(struct span body, struct registration *ret_registration,
                        struct fault *why) must_check;
 void registration_done(struct registration *registration);
 
-/* POST platforms/ack: an array of {qe_id, pce_id, cpu_svn, pce_svn}. */
+/* POST platforms/ack: an array of {qe_id, pce_id, cpu_svn, pce_svn}; svns absent or empty for
+ * manifest rows; at most LIMIT_ACK_ROWS. *ret_rows is freed with free(); NULL if there is none. */
 struct ack_row {
     struct platform_id platform;
     char cpusvn[32 + 1], pcesvn[4 + 1]; /* "" for manifest rows */
