@@ -28,6 +28,7 @@ struct cache_options {
     unsigned local_workers;    /* jobs that never wait for the network */
     int lazy_new_platforms_per_minute;
     const struct trust_anchors *anchors; /* borrowed for the cache's life */
+    const struct request_policy *policy; /* borrowed; for rootcacrl_cdp of uploads */
     const struct clock *clock;
     struct store *store;       /* borrowed */
     struct upstream *upstream; /* borrowed; may be NULL in OFFLINE */

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "base/log.h"
 #include "cache/cache.h"
 #include "cache/flight.h"
 #include "cache/memory.h"
@@ -20,6 +21,15 @@ enum {
     CACHE_REMEMBER_DOWN_MS = 5000,     /* api.md: a transient failure, per item */
     CACHE_REMEMBER_UNKNOWN_MS = 10000, /* api.md, Ceilings: what the PCS does not know */
     CACHE_ASK_AGAIN_S = 3600,          /* api.md: Not available certificates */
+};
+
+/* label of METRIC_CEILINGS; the words stand in cache.c */
+enum ceiling {
+    CEILING_CRL_URLS,
+    CEILING_RAW_TCBS,
+    CEILING_NEW_PLATFORMS,
+    CEILING_FLIGHTS,
+    CEILING_COUNT
 };
 
 struct cache {
@@ -92,7 +102,8 @@ int lookup_item(struct cache *cache, const struct item_key *key, struct proven *
 struct fill {
     struct upstream_query query;
     const char *request_id;
-    int retry_after_s; /* set on FAULT_UPSTREAM_DOWN */
+    bool is_authenticated; /* asks the PCS whatever is remembered */
+    int retry_after_s;     /* set on FAULT_UPSTREAM_DOWN */
 };
 /* Fetches, verifies, stores and publishes one item; *ret_proven is what is kept now (the kept one
  * if the fetched one is older). */
@@ -181,7 +192,9 @@ void select_again_later(struct cache *cache, const struct fmspc *fmspc);
 /* ---- the other questions: each runs whole on a worker and gives the response ---- */
 struct response *enroll_run(struct cache *cache, struct ask *ask);  /* POST platforms */
 struct response *handout_run(struct cache *cache, struct ask *ask); /* GET platforms, ack */
-struct response *upload_run(struct cache *cache, struct ask *ask);  /* PUT platformcollateral */
+/* The FMSPCs of a request's list, to be freed; *ret_count 0: all. NULL if memory ran out. */
+struct fmspc *handout_fmspcs(const struct request *request, size_t *ret_count);
+struct response *upload_run(struct cache *cache, struct ask *ask); /* PUT platformcollateral */
 struct response *policy_put_run(struct cache *cache, struct ask *ask);
 struct response *policy_answer(struct cache *cache, const struct ask *ask);
 /* Refresh fans out over the upstream lane; ask (may be NULL: scheduled) is answered at its end. */

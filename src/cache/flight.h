@@ -21,6 +21,7 @@ enum { FLIGHT_KEY_SIZE = ITEM_KEY_TEXT_SIZE + LIMIT_PPID_HEX + 16 };
 struct flight {
     struct job job; /* first: the lane's list */
     struct cache *cache;
+    enum lane lane; /* where it runs */
     struct flight *bucket_next;
     struct ask *first, **last; /* who waits; first->request is what is asked */
     size_t waiters;

@@ -217,3 +217,11 @@ respond_pck(const struct proven *proven, const struct proven_pck *pck, int64_t f
     respond_add_chain(&head, "SGX-PCK-Certificate-Issuer-Chain", proven->chain_pem);
     return respond_finish(&head, span_of_text(pck->pem), fresh_until);
 }
+
+struct response *
+respond_policies(struct span policies)
+{
+    auto_cleanup(buf_done) struct buf head = BUF_INIT(RESPOND_HEAD_BYTES_MAX);
+    buf_add_text(&head, "Content-Type: text/html; charset=utf-8\r\n");
+    return respond_finish(&head, policies, INT64_MAX);
+}

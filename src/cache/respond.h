@@ -16,6 +16,8 @@ struct response *respond_pck(const struct proven *proven, const struct proven_pc
 /* 200 with a text ("Operation successful."): success of POST, PUT, refresh. */
 struct response *respond_done(void);
 struct response *respond_text(struct span text);
+/* The answer to GET appraisalpolicy: cacheable text. */
+struct response *respond_policies(struct span policies);
 /* 200 with JSON; extra_head may be NULL. */
 struct response *respond_json(struct span json, const char *extra_head);
 int respond_status(enum fault_code code);
