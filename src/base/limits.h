@@ -52,7 +52,7 @@ enum {
     LIMIT_CONFIG_BYTES = 1024 * 1024,
     LIMIT_CONFIG_VALUE_BYTES = 4096, /* one value, also from a ..._FILE: keys, names and paths */
     LIMIT_CONFIG_HOSTS = 16,         /* addresses to bind */
-    LIMIT_CRON_CHARS = 256, /* RefreshSchedule: six fields, the longest lists of minutes */
+    LIMIT_CRON_CHARS = 512, /* RefreshSchedule: room for two lists of all sixty values */
     LIMIT_PEM_FILE_BYTES = 1024 * 1024,
     LIMIT_COLLATERALS_FILE_BYTES = 1024 * 1024 * 1024,
 
