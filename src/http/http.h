@@ -58,8 +58,8 @@ struct http_answer {
     void (*release)(void *owner);
     void *owner;
     bool close; /* close the connection after it */
-    /* Only for simulators and tests, 0 otherwise: the connection is closed after cut_at - 1 bytes
-     * of the answer (head and body counted), so that 1 drops it without a byte. */
+    /* Only for simulators and tests, 0 otherwise: the connection is closed without a byte (1), or
+     * after the head and cut_at - 2 bytes of the body. */
     size_t cut_at;
 };
 

@@ -24,7 +24,9 @@ static const struct {
     const char *line;
 } status_lines[] = {
     {200, "HTTP/1.1 200 OK\r\n"},
+    {201, "HTTP/1.1 201 Created\r\n"},
     {204, "HTTP/1.1 204 No Content\r\n"},
+    {302, "HTTP/1.1 302 Found\r\n"},
     {304, "HTTP/1.1 304 Not Modified\r\n"},
     {400, "HTTP/1.1 400 Bad Request\r\n"},
     {401, "HTTP/1.1 401 Unauthorized\r\n"},
@@ -121,6 +123,19 @@ write_head(struct http_conn *conn, const struct http_answer *answer)
     return w.size;
 }
 
+/* What a simulator asked for: fewer bytes than the head promises. */
+static void
+cut_short(struct http_out *out, size_t cut_at)
+{
+    for (size_t i = 0; i < HTTP_PARTS && cut_at == 1; i++) {
+        out->parts[i].size = 0;
+    }
+    struct span *body = &out->parts[HTTP_PART_BODY];
+    if (cut_at > 1 && body->size > cut_at - 2) {
+        body->size = cut_at - 2;
+    }
+}
+
 void
 http_conn_answer(struct http_conn *conn, const struct http_answer *answer)
 {
@@ -129,7 +144,7 @@ http_conn_answer(struct http_conn *conn, const struct http_answer *answer)
     /* an unwanted body of unknown or great length is not worth its connection */
     bool drops_body = conn->body_unread && conn->incoming.bytes_max == 0;
     conn->linger_after |= drops_body;
-    conn->close_after |= answer->close || drops_body || conn->linger_after ||
+    conn->close_after |= answer->close || answer->cut_at > 0 || drops_body || conn->linger_after ||
                          conn->loop->draining || conn->peer_ended;
     bool sends_body = !conn->is_head && !has_no_body(answer->status);
     conn->out = (struct http_out){.release = answer->release, .owner = answer->owner};
@@ -137,6 +152,7 @@ http_conn_answer(struct http_conn *conn, const struct http_answer *answer)
     conn->out.parts[HTTP_PART_SHARED] = answer->head_shared;
     conn->out.parts[HTTP_PART_BLANK_LINE] = span_of_text("\r\n");
     conn->out.parts[HTTP_PART_BODY] = sends_body ? answer->body : span_of_text("");
+    cut_short(&conn->out, answer->cut_at);
     conn->phase = HTTP_PHASE_WRITE;
     http_conn_answered(conn);
 }
