@@ -9,7 +9,7 @@ enum {
     LIMIT_HTTP_HEADERS = 100,
     LIMIT_HTTP_CONNECTIONS = 10000, /* per process; beyond it the oldest idle one goes */
     LIMIT_HTTP_METHOD_CHARS = 32, /* no registered method is longer than 17 */
-    LIMIT_HTTP_CHUNK_EXTRA_BYTES = 4096, /* extensions and trailers of one body, which mean nothing */
+    LIMIT_HTTP_CHUNK_EXTRA_BYTES = 4096, /* extensions and trailers of a body; they mean nothing */
     LIMIT_HTTP_DISCARD_BYTES = 64 * 1024, /* an unwanted body read over to keep its connection */
     LIMIT_HTTP_LINGER_BYTES = 4 * 1024 * 1024, /* read over so that a 413 is not lost to a reset */
     LIMIT_HTTP_HEAD_EXTRA_BYTES = 1024, /* http_answer.head_extra, copied per answer */
@@ -47,6 +47,11 @@ enum {
     LIMIT_WAITERS_PER_FLIGHT = 100000,
     LIMIT_FLIGHTS = 10000, /* distinct keys being fetched at once */
     LIMIT_NEGATIVE_ENTRIES = 65536,
+
+    /* Store */
+    LIMIT_STORE_ROW_BYTES = 8 * 1024 * 1024, /* of a database row, whoever wrote it */
+    LIMIT_POLICY_BYTES = 4 * 1024 * 1024,    /* an appraisal policy; real ones have a few KB */
+    LIMIT_QUEUE_LIST_BYTES = 512 * 1024 * 1024, /* handed out at once; the rest stays queued */
 
     /* Configuration and files */
     LIMIT_CONFIG_BYTES = 1024 * 1024,
