@@ -63,6 +63,7 @@ test_clock_pick(const struct clock **ret_clock, struct fault *why)
     const char *offset = getenv("PCCS_TEST_TIME_OFFSET");
     const char *at = getenv("PCCS_TEST_TIME_AT");
     int failed = 0;
+    shift_s = 0;
     if (at != NULL && at[0] != '\0') {
         failed = set_start(at, why);
     } else if (offset != NULL && offset[0] != '\0') {

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fixtures: a simulator and services, ended with the test or module that asked for them."""
+import contextlib
+import json
+import subprocess
+
+import pytest
+
+from harness import Service, Simulator, clean_environment, program
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory):
+    """A service in OFFLINE mode that a whole module may ask, but not change."""
+    with Service(tmp_path_factory.mktemp("offline")) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory):
+    """A simulator shared by a module; orders are reset by those who give them."""
+    with Simulator(tmp_path_factory.mktemp("simulator")) as running:
+        yield running
+
+
+@pytest.fixture
+def start_service(tmp_path):
+    """start_service(configuration, environment) starts one more service for this test alone."""
+    with contextlib.ExitStack() as services:
+        count = 0
+
+        def start(configuration=None, environment=None):
+            nonlocal count
+            count += 1
+            service = Service(tmp_path / f"service{count}", configuration, environment)
+            return services.enter_context(service)
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def fleet():
+    """The simulator's platforms, as pcs-sim --print-fleet tells them."""
+    done = subprocess.run(
+        [str(program("pcs-sim")), "--print-fleet"],
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return json.loads(done.stdout)
