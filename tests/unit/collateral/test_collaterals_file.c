@@ -607,7 +607,7 @@ test_reads_a_real_file(void **state)
     const struct collaterals_item *item =
         find_item(&file, tcb_key(PRODUCT_SGX, 4, UPDATE_STANDARD, "00A067110000"));
     assert_non_null(item);
-    assert_memory_equal(item->raw.body.data, "{\"tcbInfo\":{\"id\":\"SGX\",\"version\":3,", 36);
+    assert_memory_equal(item->raw.body.data, "{\"tcbInfo\":{\"id\":\"SGX\",\"version\":3,", 35);
     assert_non_null(item->raw.issuer_chain);
     collaterals_file_done(&file);
 }
