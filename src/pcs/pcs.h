@@ -10,6 +10,11 @@
 #include "base/clock.h"
 #include "ports/upstream_port.h"
 
+/* What on_exchange calls an endpoint, by enum item_kind as far as it is fetched. */
+#define PCS_ENDPOINT_WORDS                                                                         \
+    "tcb", "identity", "pckcrl", "rootcacrl", "crl", "pckcerts", "tcbevaluationdatanumbers",       \
+        "fmspcs"
+
 struct pcs_options {
     const char *uri;     /* ends in /sgx/certification/vN/ ; https, or http on loopback only */
     const char *api_key; /* "" or NULL: no header; goes with pckcerts only (with everything on
@@ -18,6 +23,7 @@ struct pcs_options {
     const char *ca_file; /* added to the system's; "": none */
     int timeout_s;       /* of one try, and of all tries together */
     unsigned retries;    /* exponential with jitter from 1 s, Retry-After honoured */
+    int first_wait_ms;   /* before the first retry; 0: 1000 */
     /* After each HTTP exchange, for metrics; endpoint is one of PCS_ENDPOINT_WORDS; status 0: no
      * answer. May be NULL. */
     void (*on_exchange)(void *self, const char *endpoint, int status, long milliseconds);
