@@ -7,12 +7,12 @@ enum {
     /* HTTP (api.md, Transport) */
     LIMIT_HTTP_HEAD_BYTES = 16 * 1024, /* request line and headers together */
     LIMIT_HTTP_HEADERS = 100,
-    LIMIT_HTTP_CONNECTIONS = 10000, /* per process; beyond it the oldest idle one goes */
-    LIMIT_HTTP_METHOD_CHARS = 32, /* no registered method is longer than 17 */
-    LIMIT_HTTP_CHUNK_EXTRA_BYTES = 4096, /* extensions and trailers of a body; they mean nothing */
+    LIMIT_HTTP_CONNECTIONS = 10000,       /* per process; beyond it the oldest idle one goes */
+    LIMIT_HTTP_METHOD_CHARS = 32,         /* no registered method is longer than 17 */
+    LIMIT_HTTP_CHUNK_EXTRA_BYTES = 4096,  /* extensions and trailers of a body; they mean nothing */
     LIMIT_HTTP_DISCARD_BYTES = 64 * 1024, /* an unwanted body read over to keep its connection */
     LIMIT_HTTP_LINGER_BYTES = 4 * 1024 * 1024, /* read over so that a 413 is not lost to a reset */
-    LIMIT_HTTP_HEAD_EXTRA_BYTES = 1024, /* http_answer.head_extra, copied per answer */
+    LIMIT_HTTP_HEAD_EXTRA_BYTES = 1024,        /* http_answer.head_extra, copied per answer */
 
     /* Values (api.md, Values) */
     LIMIT_QEID_CHARS = 260,
@@ -29,7 +29,7 @@ enum {
     LIMIT_CHAIN_PEM_BYTES = 32 * 1024,
     LIMIT_CHAIN_CERTS = 4,
     LIMIT_CERT_PEM_BYTES = 8 * 1024,
-    LIMIT_TRUST_ANCHORS = 16, /* operators mix at most a few environments */
+    LIMIT_TRUST_ANCHORS = 16,      /* operators mix at most a few environments */
     LIMIT_CRL_BYTES = 1024 * 1024, /* crl?uri= and qve are not bound by 65,534 */
     LIMIT_TCB_LEVELS = 512,
     LIMIT_PCK_CERTS = 512, /* per platform; Intel sends a few dozen at most */
@@ -49,15 +49,15 @@ enum {
     LIMIT_NEGATIVE_ENTRIES = 65536,
 
     /* Store */
-    LIMIT_STORE_ROW_BYTES = 8 * 1024 * 1024, /* of a database row, whoever wrote it */
-    LIMIT_POLICY_BYTES = 4 * 1024 * 1024,    /* an appraisal policy; real ones have a few KB */
+    LIMIT_STORE_ROW_BYTES = 8 * 1024 * 1024,    /* of a database row, whoever wrote it */
+    LIMIT_POLICY_BYTES = 4 * 1024 * 1024,       /* an appraisal policy; real ones have a few KB */
     LIMIT_QUEUE_LIST_BYTES = 512 * 1024 * 1024, /* handed out at once; the rest stays queued */
 
     /* Configuration and files */
     LIMIT_CONFIG_BYTES = 1024 * 1024,
     LIMIT_CONFIG_VALUE_BYTES = 4096, /* one value, also from a ..._FILE: keys, names and paths */
     LIMIT_CONFIG_HOSTS = 16,         /* addresses to bind */
-    LIMIT_CRON_CHARS = 512, /* RefreshSchedule: room for two lists of all sixty values */
+    LIMIT_CRON_CHARS = 512,          /* RefreshSchedule: room for two lists of all sixty values */
     LIMIT_PEM_FILE_BYTES = 1024 * 1024,
     LIMIT_COLLATERALS_FILE_BYTES = 1024 * 1024 * 1024,
 
