@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The registration queue, platforms_registered: rows wait as new, or as lacking certificates, until
+ * an administrator's tool has fetched them.
+ * Takes and gives rows whose blobs are lower-case hex; nothing here is signed.
+ * Called on any worker, for POST and GET /platforms.
+ * Must never lose a row: listing with a mark is one transaction, only what is handed out is marked,
+ * and a marked row stays in the table (reference_faults.md, "Losing data").
+ * api.md, GET /platforms.
+ */
+#include <stdio.h>
+
+#include "base/hex.h"
+#include "store/store_priv.h"
+
+enum { ROWS_AT_FIRST = 64 };
+
+/* ---- writing ---- */
+
+static int
+decode_hex(struct buf *bytes, const char *hex, const char *what, struct fault *why)
+{
+    int code = hex != NULL ? hex_add_decoded(bytes, span_of_text(hex)) : 0;
+    return code == 0 ? 0
+                     : fault_set(why, code == FAULT_MEMORY ? FAULT_MEMORY : FAULT_INPUT, "store",
+                                 "%s is not hex or too long", what);
+}
+
+static int
+row_put(struct db_connection *connection, const struct queue_row *row, struct fault *why)
+{
+    auto_cleanup(buf_done_secret) struct buf manifest = BUF_INIT(LIMIT_MANIFEST_HEX / 2);
+    auto_cleanup(buf_done_secret) struct buf enc_ppid = BUF_INIT(LIMIT_PPID_HEX / 2);
+    int code = decode_hex(&manifest, row->manifest, "the manifest", why);
+    code = code != 0 ? code : decode_hex(&enc_ppid, row->enc_ppid, "the encrypted PPID", why);
+    if (code != 0) {
+        return code;
+    }
+    auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_QUEUE_PUT);
+    sql_bind_text(&sql, row->id.qeid);
+    sql_bind_text(&sql, row->id.pceid);
+    sql_bind_text(&sql, row->cpusvn);
+    sql_bind_text(&sql, row->pcesvn);
+    sql_bind_blob(&sql, buf_span(&enc_ppid));
+    sql_bind_blob(&sql, buf_span(&manifest));
+    sql_bind_number(&sql, row->state);
+    sql_bind_text(&sql, connection->stamp);
+    return sql_run(&sql, why);
+}
+
+int
+db_queue_put(struct store *store, const struct queue_row *rows, size_t count, struct fault *why)
+{
+    struct db *db = db_of(store);
+    struct db_connection *connection = NULL;
+    int code = db_write_begin(db, &connection, why);
+    if (code != 0) {
+        return code;
+    }
+    for (size_t i = 0; code == 0 && i < count; i++) {
+        code = row_put(connection, &rows[i], why);
+    }
+    return db_write_end(db, code, why);
+}
+
+/* Adds to *count how many rows had this key: one, or none. */
+static int
+row_mark(struct db_connection *connection, const struct queue_row *row, size_t *count,
+         struct fault *why)
+{
+    auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_QUEUE_MARK);
+    sql_bind_text(&sql, row->id.qeid);
+    sql_bind_text(&sql, row->id.pceid);
+    sql_bind_text(&sql, row->cpusvn);
+    sql_bind_text(&sql, row->pcesvn);
+    sql_bind_text(&sql, connection->stamp);
+    int code = sql_run(&sql, why);
+    if (code == 0) {
+        *count += (size_t)sqlite3_changes(connection->handle);
+    }
+    return code;
+}
+
+static int
+rows_mark(struct db_connection *connection, const struct queue_row *rows, size_t count,
+          size_t *marked, struct fault *why)
+{
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < count; i++) {
+        code = row_mark(connection, &rows[i], marked, why);
+    }
+    return code;
+}
+
+int
+db_queue_mark_done(struct store *store, const struct queue_row *rows, size_t count,
+                   size_t *ret_count, struct fault *why)
+{
+    struct db *db = db_of(store);
+    struct db_connection *connection = NULL;
+    int code = db_write_begin(db, &connection, why);
+    if (code != 0) {
+        return code;
+    }
+    size_t marked = 0;
+    code = db_write_end(db, rows_mark(connection, rows, count, &marked, why), why);
+    if (code == 0) {
+        *ret_count = marked;
+    }
+    return code;
+}
+
+/* ---- reading ---- */
+
+struct queue_list {
+    struct queue_row *rows;
+    size_t count, capacity;
+    size_t bytes, bytes_max;
+};
+
+static void
+list_done(struct queue_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        queue_row_done(&list->rows[i]);
+    }
+    free(list->rows);
+    *list = (struct queue_list){0};
+}
+
+static int
+list_make_room(struct queue_list *list, struct fault *why)
+{
+    if (list->count < list->capacity) {
+        return 0;
+    }
+    size_t capacity = list->capacity == 0 ? ROWS_AT_FIRST : 2 * list->capacity;
+    struct queue_row *rows = reallocarray(list->rows, capacity, sizeof(rows[0]));
+    if (rows == NULL) {
+        return fault_set(why, FAULT_MEMORY, "store", "no memory for the queue");
+    }
+    list->rows = rows;
+    list->capacity = capacity;
+    return 0;
+}
+
+/* Lower-case hex; NULL if memory ran out. */
+static char *
+hex_from_column(const struct sql *sql, int column)
+{
+    struct span bytes = sql_column(sql, column);
+    char *hex = malloc(2 * bytes.size + 1);
+    if (hex != NULL) {
+        hex_encode_lower(bytes, hex);
+    }
+    return hex;
+}
+
+static bool
+svn_from_column(const struct sql *sql, int column, char *out, size_t digits)
+{
+    struct span svn = sql_column(sql, column);
+    return (svn.size == 0 || hex_is_sized(svn, digits)) && span_to_text(svn, out, digits + 1);
+}
+
+/* False for a row that is damaged: it is not handed out, and so not marked either. */
+static bool
+key_from_row(const struct sql *sql, struct queue_row *row)
+{
+    return qeid_parse(sql_column(sql, 0), &row->id) && pceid_parse(sql_column(sql, 1), &row->id) &&
+           svn_from_column(sql, 2, row->cpusvn, 32) && svn_from_column(sql, 3, row->pcesvn, 4) &&
+           sql_column(sql, 4).size <= LIMIT_PPID_HEX / 2 &&
+           sql_column(sql, 5).size <= LIMIT_MANIFEST_HEX / 2;
+}
+
+static int
+list_add(struct queue_list *list, const struct sql *sql, struct fault *why)
+{
+    struct queue_row row = {.state = (enum queue_state)sql_column_number(sql, 6)};
+    if (!key_from_row(sql, &row)) {
+        return 0;
+    }
+    int code = list_make_room(list, why);
+    if (code != 0) {
+        return code;
+    }
+    row.enc_ppid = hex_from_column(sql, 4);
+    row.manifest = hex_from_column(sql, 5);
+    if (row.enc_ppid == NULL || row.manifest == NULL) {
+        queue_row_done(&row);
+        return fault_set(why, FAULT_MEMORY, "store", "no memory for the queue");
+    }
+    list->bytes += sizeof(row) + 2 * (sql_column(sql, 4).size + sql_column(sql, 5).size);
+    list->rows[list->count++] = row;
+    return 0;
+}
+
+/* What is beyond the ceiling stays in the queue for the next call. */
+static int
+list_read(struct queue_list *list, struct db_connection *connection, enum queue_source source,
+          struct fault *why)
+{
+    static const enum queue_state states[] = {
+        [QUEUE_SOURCE_REG] = QUEUE_NEW,
+        [QUEUE_SOURCE_REG_NA] = QUEUE_NOT_AVAILABLE,
+        [QUEUE_SOURCE_REG_PENDING] = QUEUE_DONE,
+    };
+    auto_cleanup(sql_close) struct sql sql =
+        sql_of(connection, source == QUEUE_SOURCE_REG_PENDING ? SQL_QUEUE_PENDING : SQL_QUEUE_LIST);
+    sql_bind_number(&sql, states[source]);
+    while (list->bytes < list->bytes_max) {
+        bool row = false;
+        int code = sql_step(&sql, &row, why);
+        if (code != 0 || !row) {
+            return code;
+        }
+        code = list_add(list, &sql, why);
+        if (code != 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+static int
+list_peek(struct queue_list *list, struct db *db, enum queue_source source, struct fault *why)
+{
+    struct db_connection *connection = NULL;
+    int code = db_read_begin(db, &connection, why);
+    if (code == 0) {
+        code = list_read(list, connection, source, why);
+        db_read_end(db, connection);
+    }
+    return code;
+}
+
+static int
+list_hand_out(struct queue_list *list, struct db *db, enum queue_source source, struct fault *why)
+{
+    struct db_connection *connection = NULL;
+    int code = db_write_begin(db, &connection, why);
+    if (code != 0) {
+        return code;
+    }
+    size_t marked = 0;
+    code = list_read(list, connection, source, why);
+    if (code == 0) {
+        code = rows_mark(connection, list->rows, list->count, &marked, why);
+    }
+    return db_write_end(db, code, why);
+}
+
+int
+db_queue_list(struct store *store, enum queue_source source, bool mark, struct queue_row **ret_rows,
+              size_t *ret_count, struct fault *why)
+{
+    struct db *db = db_of(store);
+    struct queue_list list = {.bytes_max = db->list_bytes_max};
+    int code = mark && source != QUEUE_SOURCE_REG_PENDING ? list_hand_out(&list, db, source, why)
+                                                          : list_peek(&list, db, source, why);
+    if (code != 0) {
+        list_done(&list);
+        return code;
+    }
+    *ret_rows = list.rows;
+    *ret_count = list.count;
+    return 0;
+}
+
+static int
+counts_read(struct db_connection *connection, uint64_t counts[3], struct fault *why)
+{
+    auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_QUEUE_COUNTS);
+    for (;;) {
+        bool row = false;
+        int code = sql_step(&sql, &row, why);
+        if (code != 0 || !row) {
+            return code;
+        }
+        int64_t state = sql_column_number(&sql, 0);
+        size_t index = state == QUEUE_NEW ? 0 : state == QUEUE_NOT_AVAILABLE ? 1 : 2;
+        counts[index] += (uint64_t)sql_column_number(&sql, 1);
+    }
+}
+
+int
+db_queue_counts(struct store *store, uint64_t counts[3], struct fault *why)
+{
+    struct db_connection *connection = NULL;
+    int code = db_read_begin(db_of(store), &connection, why);
+    if (code != 0) {
+        return code;
+    }
+    uint64_t found[3] = {0};
+    code = counts_read(connection, found, why);
+    db_read_end(db_of(store), connection);
+    if (code == 0) {
+        memcpy(counts, found, sizeof(found));
+    }
+    return code;
+}
