@@ -123,7 +123,8 @@ start_cache(struct daemon *daemon, struct fault *why)
         .stale_reject = config->stale_reject,
         .refresh_before_s = config->refresh_before_s,
         .memory_bytes = config->memory_cache_bytes,
-        .upstream_workers = (unsigned)config->upstream_concurrency,
+        .upstream_workers =
+            config->mode == CACHE_MODE_OFFLINE ? 1 : (unsigned)config->upstream_concurrency,
         .local_workers = local,
         .lazy_new_platforms_per_minute = config->lazy_new_platforms_per_minute,
         .anchors = daemon->anchors,
