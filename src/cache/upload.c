@@ -280,6 +280,31 @@ upload_add_raws(const struct upload *u, const struct platform_id *id, struct sto
     return 0;
 }
 
+/* A raw TCB that the file itself names and that no certificate suits: refused, as the reference
+ * does. One that was known before stays known, unmapped. */
+static int
+upload_check_selected(struct upload *u, const struct store_platform *known,
+                      const struct platform_id *id, struct fault *why)
+{
+    for (size_t m = 0; m < known->mapping_count; m++) {
+        const struct raw_tcb *raw = &known->mappings[m].raw;
+        if (known->mappings[m].tcbm[0] != '\0') {
+            continue;
+        }
+        u->unselected++;
+        for (size_t i = 0; i < u->file.platform_count; i++) {
+            const struct collaterals_platform *entry = &u->file.platforms[i];
+            if (entry->has_raw && platform_id_equal(&entry->id, id) &&
+                memcmp(&entry->raw, raw, sizeof *raw) == 0) {
+                return fault_set(why, FAULT_INPUT, "upload",
+                                 "platforms[%zu]: no certificate suits its cpu_svn %s, pce_svn %s",
+                                 i, raw->cpusvn, raw->pcesvn);
+            }
+        }
+    }
+    return 0;
+}
+
 /* Manifest and encrypted PPID: of the pck_certs entry, else of the platforms entry. */
 static void
 upload_set_identity(const struct upload *u, const struct collaterals_pck *pck,
@@ -324,8 +349,9 @@ upload_add_platform(struct upload *u, size_t index, struct fault *why)
         return code;
     }
     select_mappings(certs, tcbinfo, &pck->id, known->mappings, known->mapping_count);
-    for (size_t i = 0; i < known->mapping_count; i++) {
-        u->unselected += known->mappings[i].tcbm[0] == '\0';
+    code = upload_check_selected(u, known, &pck->id, why);
+    if (code != 0) {
+        return code;
     }
     *put = (struct store_platform_put){.id = pck->id,
                                        .certs = certs,
