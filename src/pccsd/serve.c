@@ -22,10 +22,7 @@
 #include "pccsd/daemon.h"
 #include "pccsd/pages.h"
 
-enum {
-    IF_NONE_MATCH_MAX = 1024, /* a longer list is not looked at: the answer is a full 200 */
-    CEILING_LABEL = METRIC_LABEL1_MAX - 1 /* the cache counts its ceilings from 0 upwards */
-};
+enum { CEILING_LABEL = METRIC_LABEL1_MAX - 1 }; /* the cache counts its ceilings from 0 upwards */
 
 /* One request on its way to its answer. On the stack while it is answered at once. */
 struct serving {
@@ -41,7 +38,7 @@ struct serving {
 struct waiting {
     struct ask ask; /* the first member: the cache hands back its address */
     struct serving serving;
-    char if_none_match[IF_NONE_MATCH_MAX];
+    uint8_t if_none_match[]; /* the header outlives its request here */
 };
 
 static const char *
@@ -335,7 +332,8 @@ wait_done(struct ask *ask, struct response *response)
 static bool
 wait_for_answer(const struct serving *serving, const struct request *request, struct span body)
 {
-    struct waiting *waiting = malloc(sizeof *waiting);
+    struct span list = serving->if_none_match;
+    struct waiting *waiting = malloc(sizeof *waiting + list.size);
     if (waiting == NULL) {
         return false;
     }
@@ -350,10 +348,6 @@ wait_for_answer(const struct serving *serving, const struct request *request, st
         return false;
     }
     waiting->serving = *serving;
-    struct span list = serving->if_none_match;
-    if (list.size > IF_NONE_MATCH_MAX) {
-        list.size = 0;
-    }
     if (list.size != 0) {
         memcpy(waiting->if_none_match, list.data, list.size);
     }

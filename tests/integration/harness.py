@@ -31,7 +31,8 @@ TDX = "/tdx/certification/v4"
 
 def program(name):
     path = BUILD / "src" / {"pcs-sim": "pcssim"}.get(name, name) / name
-    return path if path.exists() else BUILD / "src" / name
+    assert path.is_file(), f"{path} is not built; ./dev build does that"
+    return path
 
 
 def sha512(text):
