@@ -101,8 +101,10 @@ on_header(char *data, size_t one, size_t size, void *self)
     }
     if (span_starts_with(line, "HTTP/")) {
         headers_clear(reply);
+        reply->has_whole_head = false;
         return size;
     }
+    reply->has_whole_head |= trim(line).size == 0;
     const uint8_t *colon = memchr(line.data, ':', line.size);
     if (colon != NULL) {
         size_t name_size = (size_t)(colon - line.data);
@@ -276,6 +278,16 @@ handle_perform(struct pcs_client *client, struct pcs_handle handle)
     return code;
 }
 
+/* A single line above libcurl's own ceiling (100 KB) never reaches on_header, and comes back as if
+ * memory had run out; but then bytes had arrived and the head had not ended. */
+static bool
+head_was_cut_short(const struct pcs_reply *reply, CURL *easy)
+{
+    curl_off_t first_byte_us = 0;
+    (void)curl_easy_getinfo(easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
+    return first_byte_us > 0 && !reply->has_whole_head && !reply->is_out_of_memory;
+}
+
 static void
 reply_finish(struct pcs_reply *reply, CURL *easy, CURLcode code)
 {
@@ -288,9 +300,18 @@ reply_finish(struct pcs_reply *reply, CURL *easy, CURLcode code)
         reply->is_out_of_memory |= reply->redirect == NULL;
     }
     reply->status = (int)status;
-    /* hung up by us on the body of an error: the answer is complete enough */
-    bool is_enough = code == CURLE_WRITE_ERROR && reply->dropped_size > DROPPED_BYTES;
-    reply->code = is_enough ? CURLE_OK : code;
+    reply->code = code;
+    if (code == CURLE_OK && !reply->has_whole_head) {
+        /* libcurl takes a head that the connection's end cut off for a whole one */
+        reply->code = CURLE_PARTIAL_FILE;
+    }
+    if (code == CURLE_OUT_OF_MEMORY && head_was_cut_short(reply, easy)) {
+        reply->is_too_large = true;
+    }
+    if (code == CURLE_WRITE_ERROR && reply->dropped_size > DROPPED_BYTES) {
+        /* we hung up on the body of an error: the answer is complete enough */
+        reply->code = CURLE_OK;
+    }
 }
 
 void

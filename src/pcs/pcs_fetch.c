@@ -253,6 +253,7 @@ wait_ms(const struct pcs_client *client, unsigned tries, int retry_after)
     return wait + spread / 4 * (int64_t)(random % 1024) / 1024;
 }
 
+/* why is what the last try says; a success leaves it alone. */
 static int
 try_until(struct pcs_client *client, const struct pcs_request *request, struct pcs_reply *reply,
           int *ret_retry_after_s, struct fault *why)
@@ -260,15 +261,21 @@ try_until(struct pcs_client *client, const struct pcs_request *request, struct p
     int64_t deadline_ms =
         clock_monotonic_ms(clock_system()) + (int64_t)client->options.timeout_s * 1000;
     for (unsigned tries = 0;; tries++) {
-        int rc = try_once(client, request, deadline_ms, reply, why);
-        if (rc != FAULT_UPSTREAM_DOWN) {
-            return rc;
+        struct fault try_why = {0};
+        int rc = try_once(client, request, deadline_ms, reply, &try_why);
+        int asked_s = rc == FAULT_UPSTREAM_DOWN ? retry_after_s(reply) : 0;
+        bool is_last = rc != FAULT_UPSTREAM_DOWN || tries == client->options.retries ||
+                       !is_worth_a_retry(reply);
+        if (!is_last) {
+            int64_t wait = wait_ms(client, tries, asked_s);
+            is_last = clock_monotonic_ms(clock_system()) + wait >= deadline_ms ||
+                      !pcs_client_wait(client, wait);
         }
-        *ret_retry_after_s = retry_after_s(reply);
-        int64_t wait = wait_ms(client, tries, *ret_retry_after_s);
-        if (tries == client->options.retries || !is_worth_a_retry(reply) ||
-            clock_monotonic_ms(clock_system()) + wait >= deadline_ms ||
-            !pcs_client_wait(client, wait)) {
+        if (is_last) {
+            *ret_retry_after_s = asked_s;
+            if (rc != 0 && why != NULL) {
+                *why = try_why;
+            }
             return rc;
         }
     }
@@ -276,8 +283,8 @@ try_until(struct pcs_client *client, const struct pcs_request *request, struct p
 
 /* ---- the reply ---- */
 
-/* A peer PCCS gives CRLs as hex of the DER where the PCS gives DER. No DER is all hex digits: it
- * begins with the byte 0x30 and then a length above 0x7f or a tag below 0x30. */
+/* A peer PCCS gives CRLs as hex of the DER where the PCS gives DER. A CRL's DER begins with the
+ * bytes 30 82 or 30 81, and those are no two hex digits. */
 static int
 crl_unhex(struct buf *body)
 {
@@ -286,7 +293,7 @@ crl_unhex(struct buf *body)
            (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r')) {
         text.size--;
     }
-    if (text.size == 0 || text.size % 2 != 0 || !hex_is(text)) {
+    if (!span_starts_with(text, "30") || text.size % 2 != 0 || !hex_is(text)) {
         return 0;
     }
     struct buf der = BUF_INIT(body->size_max);
@@ -348,6 +355,6 @@ pcs_fetch(struct upstream *self, const struct upstream_query *query, struct raw_
     int retry_after = 0;
     int rc = pcs_request_build(client, query, &request, why);
     rc = rc != 0 ? rc : try_until(client, &request, &reply, &retry_after, why);
-    *ret_retry_after_s = rc == FAULT_UPSTREAM_DOWN ? retry_after : 0;
+    *ret_retry_after_s = retry_after;
     return rc != 0 ? rc : reply_accept(&request, &reply, ret_raw, why);
 }

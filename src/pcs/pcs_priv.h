@@ -94,6 +94,7 @@ struct pcs_reply {
     char *headers[PCS_HEADER_COUNT]; /* heap; NULL where absent */
     char *redirect;                  /* absolute; NULL if there is none */
     size_t head_size, dropped_size;
+    bool has_whole_head;
     bool is_too_large; /* head or body */
     bool is_out_of_memory;
 };
