@@ -206,7 +206,12 @@ pck_answer_fetched(struct cache *cache, const struct ask *ask, struct span key)
         code = pck_find_kept(cache, ask, &response, &is_incomplete, &why);
     }
     if (code != 0) {
-        return cache_refuse(&why, true, retry_after_s);
+        response = cache_refuse(&why, true, retry_after_s);
+        if (strcmp(why.stage, "pcksel") == 0) {
+            publish_refusal(cache, key,
+                            response); /* the PCS was asked in vain: not at once again */
+        }
+        return response;
     }
     publish_loaded(cache, key, generation, response, INT64_MAX);
     return response;

@@ -162,15 +162,15 @@ platform_store(struct cache *cache, const struct platform_wish *wish, const stru
                bool has_unavailable, struct fault *why)
 {
     const struct raw_tcb *raw = wish->raw;
-    if (has_unavailable && cache->options.mode == CACHE_MODE_LAZY) {
-        raw = NULL; /* selected when asked for: more certificates may have come by then */
-    }
     auto_proven struct proven *tcbinfo = NULL;
     int code = select_tcbinfo(cache, &certs->fmspc, &tcbinfo, why);
     size_t index = 0;
     if (code == 0 && raw != NULL) {
         code = select_pck(certs, tcbinfo, &wish->id, raw, &index, why);
         code = code == FAULT_INPUT ? fault_recode(why, FAULT_NOT_FOUND) : code;
+    }
+    if (has_unavailable && cache->options.mode == CACHE_MODE_LAZY) {
+        raw = NULL; /* mapped when asked for: more certificates may have come by then */
     }
     struct store_platform known = {0};
     if (code == 0) {
