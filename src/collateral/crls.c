@@ -11,6 +11,7 @@
  */
 #include "base/hex.h"
 #include "base/mem.h"
+#include "base/reader.h"
 #include "collateral/verify_priv.h"
 
 /* Parses the body into proven->crl and copies its DER and dates. */
@@ -77,17 +78,20 @@ role_of_url(const char *url, enum x509_role *ret_role)
         *ret_role = X509_ROLE_ROOT;
         return strstr(url, "/IntelSGXRootCA.") != NULL;
     }
-    const char *value = strstr(query, "ca=");
-    if (value == NULL || (value[-1] != '?' && value[-1] != '&')) {
-        return false;
-    }
-    value += strlen("ca=");
+    struct reader parameters = reader_of(span_of_text(query + strlen("/pckcrl?")));
     enum pck_ca ca;
-    if (!pck_ca_parse(span_of(value, strcspn(value, "&")), &ca)) {
-        return false;
+    while (!reader_at_end(&parameters)) {
+        struct span parameter = parameters.rest;
+        if (!reader_until(&parameters, '&', &parameter)) {
+            parameters.rest = span_of(NULL, 0);
+        }
+        struct reader value = reader_of(parameter);
+        if (reader_skip_text(&value, "ca=")) {
+            *ret_role = pck_ca_parse(value.rest, &ca) ? pck_ca_role(ca) : X509_ROLE_OTHER;
+            return true; /* the first one counts, as everywhere */
+        }
     }
-    *ret_role = pck_ca_role(ca);
-    return true;
+    return false;
 }
 
 /* A PCK CA whose name the list bears, by the chain that came or one at hand. The chain is not part

@@ -19,7 +19,8 @@ struct verify_context {
     const struct trust_anchors *anchors;
     int64_t now;
     enum verify_origin origin;
-    /* CRLs at hand for revocation (trust.md rule 1); any may be NULL. Indexed by enum pck_ca. */
+    /* CRLs at hand for revocation (trust.md rule 1), taken from proven items and nowhere else; any
+     * may be NULL. Indexed by enum pck_ca. */
     const struct x509_crl *root_crl;
     const struct x509_crl *pck_crls[2];
     /* Chains at hand (PEM, CA first then root) for items that came without one (rule 8) and for

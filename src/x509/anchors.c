@@ -82,7 +82,8 @@ anchor_fill(struct anchor *anchor, const uint8_t spki[X509_SPKI_SIZE], X509_NAME
     const uint8_t *at = spki;
     anchor->key = d2i_PUBKEY(NULL, &at, X509_SPKI_SIZE);
     anchor->name = name;
-    if (anchor->key == NULL || name == NULL) {
+    /* encoded here and now: OpenSSL would do it at the first comparison, in whichever thread */
+    if (anchor->key == NULL || name == NULL || i2d_X509_NAME(name, NULL) < 0) {
         return x509_fault(why, FAULT_MEMORY, "anchor", "an anchor's key or name cannot be made");
     }
     return 0;

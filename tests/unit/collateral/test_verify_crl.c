@@ -259,6 +259,12 @@ test_refuses_another_issuers_list_under_a_url(void **state)
     assert_refused(f, judge(f, &root, &processor, NULL), FAULT_MISMATCH, "URL");
     assert_int_equal(judge(f, &pckcrl, &processor, NULL), 0);
     assert_int_equal(judge(f, &root, &roots, NULL), 0);
+    struct item_key disguised =
+        url_key("https://h/v4/pckcrl?xca=platform&ca=processor&ca=platform");
+    assert_int_equal(judge(f, &disguised, &platform, NULL), FAULT_MISMATCH);
+    assert_int_equal(judge(f, &disguised, &processor, NULL), 0);
+    struct item_key unknown = url_key("https://h/v4/pckcrl?ca=root");
+    assert_int_equal(judge(f, &unknown, &processor, NULL), FAULT_MISMATCH);
     f->context.pck_chain_pems[0] = f->context.pck_chain_pems[1] = NULL;
     assert_int_equal(judge(f, &pckcrl, &processor, NULL), FAULT_NO_CHAIN);
     assert_int_equal(judge(f, &pckcrl, &processor, f->pki->ca_chains[0]), 0);
