@@ -176,8 +176,8 @@ http_accept_evict(struct http_loop *loop)
 static void
 send_away(struct http_loop *loop, int fd)
 {
-    close(fd);
     count(&loop->refused);
+    close(fd);
 }
 
 /* No descriptor left, in this process or on this machine. */
