@@ -111,7 +111,7 @@ static const char platforms[] =
     "{\"name\":\"e5-gaps\",\"fmspc\":\"00606A000000\",\"not_available\":[0]},"
     "{\"name\":\"e5-double\",\"fmspc\":\"00606A000000\",\"manifest\":8500},"
     "{\"name\":\"e5-gaps-double\",\"fmspc\":\"00606A000000\",\"manifest\":8431,"
-    "\"not_available\":[0]},"
+    "\"not_available\":[2]},"
     "{\"name\":\"tdx-single\",\"fmspc\":\"B0C06F000000\"},"
     "{\"name\":\"tdx-double\",\"fmspc\":\"50806F000000\",\"manifest\":17000},"
     "{\"name\":\"tdx-octo\",\"fmspc\":\"50806F000000\",\"manifest\":56442}]}";
