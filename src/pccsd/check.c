@@ -20,7 +20,7 @@
 enum { VALUES_BYTES_MAX = 4 * LIMIT_CONFIG_BYTES };
 
 static int
-check_schedule(const struct config *config, const struct clock *clock, struct fault *why)
+print_schedule(const struct config *config, const struct clock *clock, struct fault *why)
 {
     struct cron schedule;
     char text[CLOCK_ISO8601_SIZE] = "never";
@@ -97,7 +97,7 @@ check_configuration(const struct config *config, const struct buf *warnings,
     }
     fputs(buf_text(&values), stdout);
     fputs(buf_text(warnings), stderr);
-    int failed = check_schedule(config, clock, why);
+    int failed = print_schedule(config, clock, why);
     if (failed == 0) {
         failed = check_anchors(config, why);
     }

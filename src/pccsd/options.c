@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/reader.h"
+#include "schedule/cron.h"
 
 extern char **environ;
 
@@ -230,6 +231,18 @@ default_log_file(struct config *config)
     return config->log_file != NULL;
 }
 
+/* The room config knows no cron. */
+static int
+check_schedule(const struct config *config, struct fault *why)
+{
+    struct cron schedule;
+    struct fault cause;
+    if (cron_parse(span_of_text(config->refresh_schedule), &schedule, &cause) != 0) {
+        return fault_set(why, FAULT_CONFIG, "config", "RefreshSchedule: %s", cause.text);
+    }
+    return 0;
+}
+
 int
 options_read(const struct options *options, struct config *ret_config, struct buf *warnings,
              struct fault *why)
@@ -242,6 +255,9 @@ options_read(const struct options *options, struct config *ret_config, struct bu
     }
     if (failed == 0) {
         failed = config_check(&config, why);
+    }
+    if (failed == 0) {
+        failed = check_schedule(&config, why);
     }
     if (failed != 0) {
         config_done(&config);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Starts the real programs for integration tests, asks them over TLS, and ends them by their own id.
+"""Starts the real programs for integration tests, asks them over TLS, ends them by their own id.
 
 A Simulator is pcs-sim in a folder of its own; a Service is pccsd with fresh TLS files, a
 configuration made from a dict and a free port. Both are context managers. Standard library only.

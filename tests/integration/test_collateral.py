@@ -10,6 +10,8 @@ import pytest
 from harness import ADMIN_TOKEN, TDX, USER_TOKEN, V3, V4, Service
 
 FMSPC = "00906EA10000"
+IDENTITY_CHAIN = "SGX-Enclave-Identity-Issuer-Chain"
+CRL_CHAIN = "SGX-PCK-CRL-Issuer-Chain"
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE-----\n", re.S)
 
 
@@ -45,11 +47,11 @@ def pckcert_path(platform, version=V4, **changes):
     "path, chain, content_type",
     [
         (f"{V4}/tcb?fmspc={FMSPC}", "TCB-Info-Issuer-Chain", "application/json"),
-        (f"{V4}/qe/identity", "SGX-Enclave-Identity-Issuer-Chain", "application/json"),
-        (f"{V4}/qve/identity?update=early", "SGX-Enclave-Identity-Issuer-Chain", "application/json"),
-        (f"{TDX}/qe/identity", "SGX-Enclave-Identity-Issuer-Chain", "application/json"),
-        (f"{V4}/pckcrl?ca=platform", "SGX-PCK-CRL-Issuer-Chain", "application/x-pem-file"),
-        (f"{V4}/pckcrl?ca=processor&encoding=der", "SGX-PCK-CRL-Issuer-Chain", "application/pkix-crl"),
+        (f"{V4}/qe/identity", IDENTITY_CHAIN, "application/json"),
+        (f"{V4}/qve/identity?update=early", IDENTITY_CHAIN, "application/json"),
+        (f"{TDX}/qe/identity", IDENTITY_CHAIN, "application/json"),
+        (f"{V4}/pckcrl?ca=platform", CRL_CHAIN, "application/x-pem-file"),
+        (f"{V4}/pckcrl?ca=processor&encoding=der", CRL_CHAIN, "application/pkix-crl"),
     ],
 )
 def test_collateral_comes_with_its_chain_etag_and_age(lazy, path, chain, content_type):

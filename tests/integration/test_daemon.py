@@ -31,7 +31,9 @@ def test_help_and_version_exit_0(tmp_path):
     assert re.fullmatch(r"pccsd \d+\.\d+\.\d+\n", run_bare(tmp_path, "--version").stdout)
 
 
-@pytest.mark.parametrize("arguments", [["--nonsense"], ["-c"], ["extra"], ["--check", "--init-tls"]])
+@pytest.mark.parametrize(
+    "arguments", [["--nonsense"], ["-c"], ["extra"], ["--check", "--init-tls"]]
+)
 def test_wrong_usage_exits_2(tmp_path, arguments):
     assert run_bare(tmp_path, *arguments).returncode == 2
 
@@ -55,10 +57,9 @@ def test_default_configuration_is_found(tmp_path):
 )
 def test_wrong_value_exits_1_and_names_the_key_or_file(tmp_path, key, value):
     service = Service(tmp_path, {key: value})
-    service.make_tls() if key in ("RefreshSchedule", "TrustAnchors") else None
     done = service.run("--check")
     assert done.returncode == 1
-    assert (value[0] if isinstance(value, list) else key) in done.stderr or "schedule" in done.stderr.lower()
+    assert (value[0] if isinstance(value, list) else key) in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
@@ -313,7 +314,8 @@ def test_requests_per_second_is_a_ceiling_with_retry_after(start_service):
                for _ in range(20))
     time.sleep(1.1)
     assert service.request("GET", path, connection=connection).status == 404
-    assert service.metrics()['pccs_ceilings_reached_total{ceiling="requests_per_second"}'] >= len(refused)
+    ceilings = service.metrics()['pccs_ceilings_reached_total{ceiling="requests_per_second"}']
+    assert ceilings >= len(refused)
     connection.close()
 
 
