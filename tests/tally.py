@@ -13,6 +13,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 OUTPUT_LINES = 40
+LINE_CHARS = 300
 
 
 class Tally:
@@ -22,7 +23,7 @@ class Tally:
     def show(self, what, output):
         print(f"FAILED {what}")
         for line in output.rstrip().splitlines()[-OUTPUT_LINES:]:
-            print(f"    {line}")
+            print(f"    {line[:LINE_CHARS]}")
 
     def add_meson(self, row):
         output = (row.get("stdout") or "") + (row.get("stderr") or "")
