@@ -177,8 +177,14 @@ next_piece(struct http_conn *conn)
     struct writer w = {.data = conn->loop->out};
     size_t skip = out->part_sent;
     for (size_t i = out->part; i < HTTP_PARTS; i++) {
-        struct span part = span_of(out->parts[i].data + skip, out->parts[i].size - skip);
-        skip = 0;
+        if (out->parts[i].size == 0) {
+            continue; /* its data may be NULL, to which nothing may be added */
+        }
+        struct span part = out->parts[i];
+        if (skip > 0) {
+            part = span_of(part.data + skip, part.size - skip);
+            skip = 0;
+        }
         size_t room = HTTP_TLS_RECORD_BYTES - w.size;
         if (w.size == 0 && (part.size >= room || i == HTTP_PART_BODY)) {
             return span_of(part.data, part.size < room ? part.size : room);
