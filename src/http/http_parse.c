@@ -95,7 +95,7 @@ all_are(struct span text, uint8_t class)
 static struct span
 skip(struct span s, size_t size)
 {
-    return span_of(s.data + size, s.size - size);
+    return size > 0 ? span_of(s.data + size, s.size - size) : s; /* data may be NULL */
 }
 
 /* Index of the first c, or s.size. */
@@ -366,22 +366,21 @@ take_line(struct http_head *head, struct span line)
 static enum http_parse
 need_more(struct http_head *head, struct span bytes)
 {
-    if (bytes.size >= LIMIT_HTTP_HEAD_BYTES) {
-        return head->has_request_line ? refuse(head, 431, "request line and headers above 16 KB")
-                                      : refuse(head, 414, "request line above 16 KB");
-    }
-    if (head->has_request_line) {
-        return HTTP_PARSE_MORE;
-    }
     struct span start = skip(bytes, head->line_at);
-    size_t method = find_char(start, ' ');
+    if (head->has_request_line) {
+        return bytes.size < LIMIT_HTTP_HEAD_BYTES
+                   ? HTTP_PARSE_MORE
+                   : refuse(head, 431, "request line and headers above 16 KB");
+    }
     if (start.size > 0 && start.data[0] == '\r') {
         return start.size == 1 ? HTTP_PARSE_MORE : refuse(head, 400, "a CR without LF");
     }
+    size_t method = find_char(start, ' ');
     if (method > LIMIT_HTTP_METHOD_CHARS || !all_are(span_of(start.data, method), IS_TOKEN)) {
         return refuse(head, 400, "request line: no method");
     }
-    return HTTP_PARSE_MORE;
+    return bytes.size < LIMIT_HTTP_HEAD_BYTES ? HTTP_PARSE_MORE
+                                              : refuse(head, 414, "request line above 16 KB");
 }
 
 enum http_parse
