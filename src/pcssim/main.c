@@ -84,7 +84,7 @@ program_start(struct program *program, struct fault *why)
         .clock = clock_system(),
         .stats = sim_stats_new(),
         .key_required = options->key_required,
-        .delay_ms = options->delay_ms,
+        .delay_start_ms = options->delay_ms,
         .time_shift_start_s = options->time_shift_s,
         .faults_start = options->faults,
     };

@@ -32,6 +32,7 @@ int
 sim_reset(struct sim *sim, struct fault *why)
 {
     sim->time_shift_s = sim->time_shift_start_s;
+    sim->delay_ms = sim->delay_start_ms;
     sim->reissued_at = 0;
     sim->standard = SIM_NUMBER_STANDARD;
     sim->early = SIM_NUMBER_EARLY;

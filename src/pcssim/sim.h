@@ -20,11 +20,11 @@ struct sim {
     const struct clock *clock;
     char url[256]; /* "http://127.0.0.1:PORT" */
     bool key_required;
-    int64_t delay_ms; /* of every answer */
     struct sim_stats *stats;
 
     /* what the control endpoint changes; sim_reset takes it back to what the options said */
     int64_t time_shift_s, time_shift_start_s;
+    int64_t delay_ms, delay_start_ms; /* of every answer */
     int64_t reissued_at; /* everything is issued anew from here on; 0: at midnight only */
     uint32_t standard, early;
     struct sim_faults faults, faults_start;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""pcs-sim from outside: signatures judged by Python's cryptography and by `openssl verify`, faults as
-a client meets them, restarts, the end by SIGTERM. Usage: check_pcs_sim.py PATH-OF-PCS-SIM
+"""pcs-sim from outside: signatures judged by Python's cryptography and by `openssl verify`, faults
+as a client meets them, restarts, the end by SIGTERM. Usage: check_pcs_sim.py PATH-OF-PCS-SIM
 """
 import http.client
 import json

@@ -36,10 +36,10 @@ sim_fixture_setup(void **state)
     fixture->now = FIXTURE_NOW;
     fixture->clock =
         (struct clock){.now = fixture_now, .monotonic_ms = fixture_monotonic, .self = fixture};
-    strcpy(fixture->folder, "/tmp/pcs-sim-test-XXXXXX");
+    snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/pcs-sim-test-XXXXXX");
     assert_non_null(mkdtemp(fixture->folder));
     struct sim *sim = &fixture->sim;
-    strcpy(sim->url, "http://127.0.0.1:8099");
+    snprintf(sim->url, sizeof(sim->url), "http://127.0.0.1:8099");
     sim->clock = &fixture->clock;
     sim->stats = sim_stats_new();
     assert_int_equal(
