@@ -10,6 +10,7 @@
  * that are open stand on a stack as deep as the deepest key. config.md, Configuration file.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/mem.h"
 #include "config/config.h"
@@ -297,6 +298,16 @@ apply_member(const struct layer *layer, struct walk *walk, json_t *value, struct
     return 0;
 }
 
+/* The text may hold the API key and a database's password. */
+static void
+free_wiped(char **text)
+{
+    if (*text != NULL) {
+        explicit_bzero(*text, strlen(*text));
+    }
+    free(*text);
+}
+
 /* Text without comments, or FAULT_CONFIG. */
 static int
 read_json(const char *source, struct span text, json_t **ret_root, struct fault *why)
@@ -308,7 +319,7 @@ read_json(const char *source, struct span text, json_t **ret_root, struct fault 
         return fault_set(why, FAULT_CONFIG, "config", "%s: larger than %d bytes", source,
                          LIMIT_CONFIG_BYTES);
     }
-    auto_free char *copy = span_dup_text(text); /* its NUL ends the look-ahead */
+    auto_cleanup(free_wiped) char *copy = span_dup_text(text); /* its NUL ends the look-ahead */
     if (copy == NULL) {
         return fault_set(why, FAULT_MEMORY, "config", "%s: no memory", source);
     }
