@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "http_fixture.h"
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -219,6 +220,22 @@ test_agrees_on_tls_1_3_with_aes_128_and_no_tickets(void **state)
 }
 
 static void
+test_a_client_with_nagle_is_not_kept_waiting(void **state)
+{
+    struct http_fixture *f = *state;
+    int64_t start_ms = clock_monotonic_ms(clock_system());
+    for (int i = 0; i < 8; i++) {
+        struct client client;
+        client_open(&client, f->port); /* TCP_NODELAY is off */
+        assert_int_equal(SSL_connect(client.ssl), 1);
+        assert_true(client_talk(&client, GET("/now")) > 0);
+        client_close(&client);
+    }
+    /* delayed acknowledgements would make it 8 times 40 ms */
+    assert_true(clock_monotonic_ms(clock_system()) - start_ms < 200);
+}
+
+static void
 test_takes_tls_1_2(void **state)
 {
     struct http_fixture *f = *state;
@@ -349,6 +366,7 @@ main(void)
         STARTED(test_refuses_clients_that_speak_only_http_2),
         MADE(test_a_handshake_that_stops_is_closed_in_time),
         STARTED(test_agrees_on_tls_1_3_with_aes_128_and_no_tickets),
+        STARTED(test_a_client_with_nagle_is_not_kept_waiting),
         STARTED(test_takes_tls_1_2),
         STARTED(test_requests_in_one_record_or_in_many_are_the_same),
         STARTED(test_a_large_answer_arrives_whole_through_full_sockets),
