@@ -158,10 +158,10 @@ class Simulator:
     def uri(self):
         return f"http://127.0.0.1:{self.port}{V4}/"
 
-    def request(self, method, path, body=None):
+    def request(self, method, path, body=None, headers=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         with contextlib.closing(connection):
-            connection.request(method, path, body)
+            connection.request(method, path, body, headers or {})
             reply = connection.getresponse()
             return Answer(reply.status, reply.getheaders(), reply.read())
 
@@ -248,6 +248,10 @@ class Service:
 
     def stop(self, number=signal.SIGTERM):
         return self.program.end(number)
+
+    def start_again(self):
+        """After stop: the same folder, perhaps on another port."""
+        self.__enter__()
 
     def log(self):
         return self.program.errors()
