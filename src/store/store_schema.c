@@ -123,12 +123,12 @@ static const char *const step_5[] = {
 
 static const char *const *const steps[DB_VERSION] = {step_1, step_2, step_3, step_4, step_5};
 
-/* pccs_platforms.certs_time and pccs_item_chains.updated_time are the updated_time of the rows
- * that the chain was proven with: if the reference has written since, they differ, and what it
- * keeps in pcs_certificates counts. */
+/* pccs_owner.beat is what a ping changes. pccs_platforms.certs_time and
+ * pccs_item_chains.updated_time are the updated_time of the rows that the chain was proven with: if
+ * the reference has written since, they differ, and what it keeps in pcs_certificates counts. */
 static const char *const own_tables[] = {
-    "CREATE TABLE IF NOT EXISTS pccs_owner (id INTEGER PRIMARY KEY, own_version INTEGER NOT "
-    "NULL, " TIMES ")",
+    "CREATE TABLE IF NOT EXISTS pccs_owner (id INTEGER PRIMARY KEY, own_version INTEGER NOT NULL, "
+    "beat INTEGER NOT NULL, " TIMES ")",
     "CREATE TABLE IF NOT EXISTS pccs_chains (id INTEGER PRIMARY KEY, chain TEXT NOT NULL "
     "UNIQUE, " TIMES ")",
     "CREATE TABLE IF NOT EXISTS pccs_item_chains (item_key TEXT PRIMARY KEY, "

@@ -324,7 +324,6 @@ db_open(struct db *db, const struct store_options *options, struct fault *why)
     code = code != 0 ? code : writer_check(db, why);
     code = code != 0 ? code : db_takeover(db, options, why);
     code = code != 0 ? code : wal_switch_on(db, why);
-    code = code != 0 ? code : db_connection_check(db->writer, why);
     return code != 0 ? code : folder_sync(db, why);
 }
 

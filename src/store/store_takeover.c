@@ -386,8 +386,8 @@ sign(struct db *db, const struct store_options *options, struct fault *why)
              options->api_version, DB_VERSION);
     int code = bind_and_run(handle, text, options->server_addr, stamp, why);
     snprintf(text, sizeof(text),
-             "INSERT INTO pccs_owner (id, own_version, created_time, updated_time)"
-             " VALUES (1, %d, ?1, ?1) ON CONFLICT (id) DO NOTHING",
+             "INSERT INTO pccs_owner (id, own_version, beat, created_time, updated_time)"
+             " VALUES (1, %d, 0, ?1, ?1) ON CONFLICT (id) DO NOTHING",
              DB_OWN_VERSION);
     return code != 0 ? code : bind_and_run(handle, text, stamp, NULL, why);
 }
@@ -447,6 +447,8 @@ db_takeover(struct db *db, const struct store_options *options, struct fault *wh
     if (code == 0 && options->init_db) {
         code = take_over(db, options, &found, why);
     }
+    /* Before the commit, so that tables of another shape are left as they are. */
+    code = code != 0 ? code : db_connection_check(connection, why);
     return db_write_end(db, code, why);
 }
 

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Listing platforms: a page at a time, each once, with nothing held while the callback works. */
+#include "store_fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct met {
+    struct fixture *f;
+    size_t count, stop_at, mappings;
+    char last[sizeof(((struct platform_id *)0)->qeid)];
+    bool writes;
+};
+
+static bool
+meet(void *self, const struct store_platform *platform)
+{
+    struct met *met = self;
+    assert_true(strcmp(met->last, platform->id.qeid) < 0 || met->count == 0);
+    snprintf(met->last, sizeof met->last, "%s", platform->id.qeid);
+    met->count += 1;
+    met->mappings += platform->mapping_count;
+    assert_int_equal(0, platform->certs.pck_count);
+    if (met->writes) {
+        struct store_mapping mapping = fixture_mapping(77, FIXTURE_TCBM);
+        assert_int_equal(0, store_put_mapping(met->f->store, &platform->id, &mapping, NULL));
+    }
+    return met->count != met->stop_at;
+}
+
+static void
+make_platforms(struct fixture *f, unsigned count, const char *fmspc)
+{
+    char text[600];
+    snprintf(text, sizeof text,
+             "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %u - 1)"
+             " INSERT INTO platforms SELECT printf('%%s%%08X', '%s', i), '0000', x'', x'AB', '%s',"
+             " 'PLATFORM', 't', 't' FROM n",
+             count, fmspc, fmspc);
+    fixture_sql(f, text);
+    fixture_sql(f, "INSERT OR IGNORE INTO platform_tcbs SELECT qe_id, pce_id, printf('%032X', 1),"
+                   " '0A00', '', 't', 't' FROM platforms");
+}
+
+static void
+test_no_platforms_no_calls(void **state)
+{
+    struct met met = {.f = *state};
+    struct fmspc fmspc = {"00906EA10000"};
+    assert_int_equal(0, store_each_platform(met.f->store, NULL, 0, meet, &met, NULL));
+    assert_int_equal(0, store_each_platform(met.f->store, &fmspc, 1, meet, &met, NULL));
+    assert_int_equal(0, met.count);
+}
+
+static void
+test_every_platform_is_met_once_over_pages(void **state)
+{
+    struct met met = {.f = *state};
+    make_platforms(met.f, 1203, "00906EA10000");
+    assert_int_equal(0, store_each_platform(met.f->store, NULL, 0, meet, &met, NULL));
+    assert_int_equal(1203, met.count);
+    assert_int_equal(1203, met.mappings);
+}
+
+static void
+test_the_callback_may_write_and_may_stop(void **state)
+{
+    struct met met = {.f = *state, .writes = true, .stop_at = 21};
+    make_platforms(met.f, 40, "00906EA10000");
+    assert_int_equal(0, store_each_platform(met.f->store, NULL, 0, meet, &met, NULL));
+    assert_int_equal(21, met.count);
+    assert_int_equal(61, fixture_number(met.f, "SELECT count(*) FROM platform_tcbs"));
+}
+
+static void
+test_only_the_listed_fmspcs_are_met_each_once(void **state)
+{
+    struct met met = {.f = *state};
+    make_platforms(met.f, 5, "00906EA10000");
+    make_platforms(met.f, 7, "10906EA10000");
+    make_platforms(met.f, 9, "20906EA10000");
+    struct fmspc fmspcs[] = {
+        {"00906EA10000"}, {"20906EA10000"}, {"00906EA10000"}, {"30606A000000"}};
+    assert_int_equal(0, store_each_platform(met.f->store, fmspcs, 4, meet, &met, NULL));
+    assert_int_equal(14, met.count);
+}
+
+static void
+test_damaged_rows_are_passed_over_and_do_not_stop_the_listing(void **state)
+{
+    struct met met = {.f = *state};
+    make_platforms(met.f, 3, "00906EA10000");
+    fixture_sql(met.f, "INSERT INTO platforms VALUES"
+                       " (x'00', '0000', '', '', '00906EA10000', 'PLATFORM', 't', 't'),"
+                       " ('', '0000', '', '', '00906EA10000', 'PLATFORM', 't', 't'),"
+                       " ('A', 'zzzz', '', '', '00906EA10000', 'PLATFORM', 't', 't'),"
+                       " ('B' || char(0), '0000', '', '', '00906EA10000', 'PLATFORM', 't', 't'),"
+                       " (printf('%5000s', 'x'), '0000', '', '', '00906EA10000', 'PLATFORM', 't',"
+                       " 't'), ('C', '0000', '', '', NULL, 'PLATFORM', 't', 't')");
+    assert_int_equal(0, store_each_platform(met.f->store, NULL, 0, meet, &met, NULL));
+    assert_int_equal(3, met.count);
+}
+
+static void
+test_large_manifests_make_small_pages(void **state)
+{
+    struct met met = {.f = *state};
+    make_platforms(met.f, 24, "00906EA10000");
+    fixture_sql(met.f, "UPDATE platforms SET platform_manifest = zeroblob(524288)");
+    assert_int_equal(0, store_each_platform(met.f->store, NULL, 0, meet, &met, NULL));
+    assert_int_equal(24, met.count);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_no_platforms_no_calls),
+        TEST(test_every_platform_is_met_once_over_pages),
+        TEST(test_the_callback_may_write_and_may_stop),
+        TEST(test_only_the_listed_fmspcs_are_met_each_once),
+        TEST(test_damaged_rows_are_passed_over_and_do_not_stop_the_listing),
+        TEST(test_large_manifests_make_small_pages),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
