@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A small, strict HTTP/1.1 server over TLS on epoll. It knows nothing of SGX. Loops run one per
- * thread (SO_REUSEPORT); a connection lives on one loop; the handler is called on that loop and
- * must not block. Answers come at once, or later from any thread.
+ * thread and share the listening sockets; a connection lives on one loop; the handler is called on
+ * that loop and must not block. Answers come at once, or later from any thread, once per ticket.
  *
  * Rules and deadlines: api.md, Transport. What is refused: design.md, Decisions.
  */

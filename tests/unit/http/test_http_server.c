@@ -214,6 +214,58 @@ test_an_answer_for_a_client_that_has_gone_is_released(void **state)
     close(other);
 }
 
+static void *
+ask_many_times(void *self)
+{
+    struct http_fixture *f = self;
+    char answer[1024];
+    for (int round = 0; round < 5; round++) {
+        int fd = client_connect(f->port);
+        for (int i = 0; i < 10; i++) {
+            client_send(fd, GET("/later"));
+            assert_true(client_read_answer(fd, answer, sizeof answer) > 0);
+            assert_non_null(strstr(answer, "\r\n\r\nlater"));
+        }
+        close(fd);
+    }
+    return NULL;
+}
+
+static void *
+answer_until_released(void *self)
+{
+    struct http_fixture *f = self;
+    while (atomic_load(&f->released) < 200) {
+        if (http_fixture_answer(f) == 0) {
+            usleep(50);
+        }
+    }
+    return NULL;
+}
+
+static void
+test_any_thread_may_answer_any_loop(void **state)
+{
+    struct http_fixture *f = *state;
+    f->options.loops = 3;
+    http_fixture_start(f);
+    pthread_t clients[4], workers[2];
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&clients[i], NULL, ask_many_times, f), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&workers[i], NULL, answer_until_released, f), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(clients[i], NULL);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(workers[i], NULL);
+    }
+    assert_int_equal(http_fixture_counts(f).requests, 200);
+    assert_int_equal(atomic_load(&f->released), 200);
+}
+
 static void
 test_pipelined_requests_wait_for_the_late_answer(void **state)
 {
@@ -611,6 +663,7 @@ main(void)
         STARTED(test_a_request_may_come_byte_by_byte),
         STARTED(test_answers_a_client_that_has_half_closed),
         STARTED(test_an_answer_for_a_client_that_has_gone_is_released),
+        MADE(test_any_thread_may_answer_any_loop),
         STARTED(test_pipelined_requests_wait_for_the_late_answer),
         STARTED(test_head_204_and_304_have_no_body),
         STARTED(test_http_1_0_is_closed_unless_it_asks_otherwise),
