@@ -19,13 +19,6 @@
 
 enum { PAUSE_MS = 100 };
 
-static void
-count(_Atomic uint64_t *counter)
-{
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-}
-
 /* A connection's memory: a used one, or a new one in a new slot. */
 static struct http_conn *
 take_conn(struct http_loop *loop)
@@ -120,7 +113,7 @@ open_conn(struct http_loop *loop, int fd, const struct sockaddr *peer)
     http_conn_open(conn, fd, ssl, peer);
     loop->open_count++;
     atomic_fetch_add_explicit(&loop->server->connections, 1, memory_order_relaxed);
-    count(&loop->accepted);
+    http_count(&loop->accepted);
     return true;
 }
 
@@ -176,7 +169,7 @@ http_accept_evict(struct http_loop *loop)
 static void
 send_away(struct http_loop *loop, int fd)
 {
-    count(&loop->refused);
+    http_count(&loop->refused);
     close(fd);
 }
 

@@ -20,14 +20,6 @@
 /* A peer that keeps sending lets others have their turn after so many reads. */
 enum { READS_PER_ROUND = 8 };
 
-static void
-count(_Atomic uint64_t *counter)
-{
-    /* only the loop's thread writes its counters */
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-}
-
 static bool
 has_unused_bytes(const struct http_conn *conn)
 {
@@ -40,6 +32,16 @@ drop_block(struct http_conn *conn)
     if (conn->block != NULL) {
         http_loop_give_block(conn->loop, conn->block);
         conn->block = NULL;
+    }
+}
+
+/* What the request's spans point into; a handler that has answered may still look at it. */
+static void
+forget_request(struct http_conn *conn)
+{
+    if (!conn->in_handler) {
+        drop_block(conn);
+        http_body_done(conn);
     }
 }
 
@@ -123,8 +125,7 @@ http_conn_close(struct http_conn *conn)
     conn->generation = 0;
     stop_timer(conn);
     http_out_done(conn);
-    http_body_done(conn);
-    drop_block(conn);
+    forget_request(conn);
     http_io_end(conn);
     close(conn->fd); /* leaves the epoll set with it */
     conn->fd = -1;
@@ -141,8 +142,7 @@ static void
 linger(struct http_conn *conn)
 {
     http_io_end(conn);
-    drop_block(conn);
-    http_body_done(conn);
+    forget_request(conn);
     if (conn->broken || conn->peer_ended || shutdown(conn->fd, SHUT_WR) != 0) {
         http_conn_close(conn);
         return;
@@ -155,7 +155,6 @@ linger(struct http_conn *conn)
 static void
 next_request(struct http_conn *conn)
 {
-    http_body_done(conn);
     clear_request(conn);
     if (conn->block != NULL) {
         conn->block->start = conn->block->used;
@@ -225,7 +224,7 @@ dispatch(struct http_conn *conn, bool too_large)
         http_conn_answer_bare(conn, 503);
         return;
     }
-    count(&loop->requests);
+    http_count(&loop->requests);
     struct http_request request = make_request(conn);
     if (too_large) {
         conn->linger_after = true;
@@ -235,11 +234,16 @@ dispatch(struct http_conn *conn, bool too_large)
     conn->phase = HTTP_PHASE_WAIT;
     conn->generation = ++loop->generation;
     struct http_ticket ticket = {loop->index, conn->slot, conn->generation};
+    conn->in_handler = true;
     (too_large ? handler->on_too_large : handler->on_request)(handler->self, ticket, &request);
+    conn->in_handler = false;
     if (conn->generation == ticket.generation) {
         loop->later.promised++; /* its answer comes by http_answer_later */
     }
     http_body_done(conn);
+    if (conn->phase == HTTP_PHASE_LINGER || conn->phase == HTTP_PHASE_CLOSED) {
+        drop_block(conn);
+    }
 }
 
 /* The client waits for a word before it sends its body (RFC 9110, 10.1.1). */
@@ -312,7 +316,7 @@ step_head(struct http_conn *conn)
     case HTTP_PARSE_MORE:
         return false;
     case HTTP_PARSE_REFUSED:
-        count(&conn->loop->parse_errors);
+        http_count(&conn->loop->parse_errors);
         http_conn_answer_bare(conn, block->head.refused);
         return true;
     case HTTP_PARSE_DONE:
@@ -335,7 +339,7 @@ step_body(struct http_conn *conn)
         dispatch(conn, true);
         return true;
     case HTTP_BODY_REFUSED:
-        count(&conn->loop->parse_errors);
+        http_count(&conn->loop->parse_errors);
         http_conn_answer_bare(conn, 400);
         return true;
     case HTTP_BODY_NO_MEMORY:
@@ -452,7 +456,7 @@ fill(struct http_conn *conn)
         return false;
     }
     if (got == HTTP_IO_BROKEN && conn->ssl != NULL && !conn->handshaken) {
-        count(&conn->loop->handshakes_failed);
+        http_count(&conn->loop->handshakes_failed);
     }
     conn->peer_ended = true; /* the rest of a request will not come */
     http_conn_close(conn);
@@ -558,7 +562,7 @@ http_conn_expired(struct http_conn *conn)
     if (kind == HTTP_TIMER_IDLE) {
         http_loop_note_idle(conn->loop);
     } else if (kind != HTTP_TIMER_LINGER) {
-        count(&conn->loop->timeouts);
+        http_count(&conn->loop->timeouts);
     }
     bool is_asking = (conn->phase == HTTP_PHASE_HEAD && has_unused_bytes(conn)) ||
                      conn->phase == HTTP_PHASE_BODY;

@@ -80,7 +80,7 @@ struct http_conn {
     uint64_t generation; /* of the request that waits for its answer; 0: none does */
 
     /* of the connection */
-    bool handshaken, peer_ended, broken, wants_write, running, is_ready;
+    bool handshaken, peer_ended, broken, wants_write, running, is_ready, in_handler;
     /* of the current request; clear_request() */
     bool is_head, close_after, linger_after, http10, body_unread, body_chunked;
 
@@ -154,6 +154,14 @@ struct http_server {
     struct http_loop *loops;
     size_t loop_count;
 };
+
+/* Only the loop's own thread writes its counters. */
+static inline void
+http_count(_Atomic uint64_t *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
 
 /* http_listen.c */
 int http_listen(struct http_server *server, const struct http_server_options *options,

@@ -398,6 +398,21 @@ test_a_body_of_just_the_ceiling_is_taken(void **state)
 }
 
 static void
+test_a_request_can_be_read_after_its_answer_closed_the_connection(void **state)
+{
+    struct http_fixture *f = *state;
+    /* the handler looks at its request again after it has answered */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(client_ask(f->port,
+                                    "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                                    "Content-Length: 3\r\n\r\nabc",
+                                    reply, sizeof reply),
+                         200);
+        assert_int_equal(client_ask(f->port, GET("/shut") GET("/now"), reply, sizeof reply), 200);
+    }
+}
+
+static void
 test_a_small_unwanted_body_is_read_over(void **state)
 {
     struct http_fixture *f = *state;
@@ -670,6 +685,7 @@ main(void)
         STARTED(test_says_100_continue_only_if_the_body_is_read),
         STARTED(test_a_413_is_not_lost_to_a_reset),
         STARTED(test_a_body_of_just_the_ceiling_is_taken),
+        STARTED(test_a_request_can_be_read_after_its_answer_closed_the_connection),
         STARTED(test_a_small_unwanted_body_is_read_over),
         STARTED(test_survives_a_reset_in_the_middle_of_an_answer),
         STARTED(test_a_slow_reader_gets_all_of_a_large_answer),
