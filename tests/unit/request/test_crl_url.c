@@ -139,8 +139,7 @@ test_allows_what_the_contract_lists(void **state)
         "https://sbx-certificates.trustedservices.intel.com/IntelSGXRootCA.crl",
         "https://certprx.adsdcsp.com/IntelSGXRootCA.der",
         "https://api.trustedservices.intel.com/sgx/certification/v4/pckcrl?ca=platform",
-        "https://api.trustedservices.intel.com/sgx/certification/v3/"
-        "pckcrl?ca=processor&encoding=der",
+        "https://api.trustedservices.intel.com/sgx/certification/v3/pckcrl?ca=x&encoding=der",
         "https://api.trustedservices.intel.com/sgx/certification/v12/pckcrl?",
         "https://sbx.api.trustedservices.intel.com/sgx/certification/v4/pckcrl?ca=platform",
         "https://pre-api.trustedservices.intel.com/sgx/certification/v4/pckcrl?ca=platform",
