@@ -95,6 +95,10 @@ on_request(void *self, struct http_ticket ticket, const struct http_request *req
         answer.body = span_of(fixture->big, HTTP_FIXTURE_BIG_BYTES);
     } else if (span_is(request->path, "/shut")) {
         answer.close = true;
+    } else if (span_is(request->path, "/drop")) {
+        answer.cut_at = 1;
+    } else if (span_is(request->path, "/cut")) {
+        answer.cut_at = 2 + 3;
     } else if (span_is(request->path, "/304")) {
         answer.status = 304;
     } else if (span_is(request->path, "/204")) {

@@ -3,7 +3,7 @@
  * A real server on a free port of 127.0.0.1 with a small handler, and a plain client, for the tests
  * of this room. Paths: /now and /head answer at once; /later when http_fixture_answer is called;
  * /big with BIG_BYTES; /echo takes a body up to ECHO_MAX and sends it back; /shut closes;
- * /304 and /204 have these statuses.
+ * /304 and /204 have these statuses; /cut stops after 3 bytes of the body, /drop before all.
  */
 #ifndef TESTS_HTTP_FIXTURE_H
 #define TESTS_HTTP_FIXTURE_H

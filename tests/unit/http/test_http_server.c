@@ -304,6 +304,17 @@ test_head_204_and_304_have_no_body(void **state)
 }
 
 static void
+test_a_simulator_can_cut_an_answer_short(void **state)
+{
+    struct http_fixture *f = *state;
+    assert_int_equal(client_ask(f->port, GET("/cut"), reply, sizeof reply), 200);
+    assert_non_null(strstr(reply, "Content-Length: 5\r\n"));
+    assert_string_equal(strstr(reply, "\r\n\r\n"), "\r\n\r\nhel");
+    assert_int_equal(client_ask(f->port, GET("/drop"), reply, sizeof reply), 0);
+    assert_int_equal(atomic_load(&f->released), 2);
+}
+
+static void
 test_http_1_0_is_closed_unless_it_asks_otherwise(void **state)
 {
     struct http_fixture *f = *state;
@@ -681,6 +692,7 @@ main(void)
         MADE(test_any_thread_may_answer_any_loop),
         STARTED(test_pipelined_requests_wait_for_the_late_answer),
         STARTED(test_head_204_and_304_have_no_body),
+        STARTED(test_a_simulator_can_cut_an_answer_short),
         STARTED(test_http_1_0_is_closed_unless_it_asks_otherwise),
         STARTED(test_says_100_continue_only_if_the_body_is_read),
         STARTED(test_a_413_is_not_lost_to_a_reset),
