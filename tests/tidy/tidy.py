@@ -23,7 +23,7 @@ TOP_COMMENT_LINES = (3, 22)
 # Lowest floor first: a room includes only rooms before it, and itself.
 FLOORS = [
     'base', 'metrics', 'terms', 'json', 'x509', 'request', 'config', 'collateral', 'pcksel',
-    'ports', 'http', 'pcs', 'store', 'platform', 'schedule', 'cache',
+    'ports', 'http', 'pcs', 'store', 'pccs_client', 'platform', 'schedule', 'cache',
 ]
 PROGRAMS = ['pccsd', 'pccsadmin', 'pckid', 'pcssim']
 
@@ -33,9 +33,10 @@ FORBIDDEN = {
     'http': set(FLOORS) - {'base'},
     'pcs': {'http'},
     'store': {'http', 'pcs'},
-    'platform': {'http', 'pcs', 'store'},
-    'schedule': {'http', 'pcs', 'store', 'platform'},
-    'cache': {'http', 'pcs', 'store', 'platform'},
+    'pccs_client': set(FLOORS) - {'base'},
+    'platform': {'http', 'pcs', 'store', 'pccs_client'},
+    'schedule': {'http', 'pcs', 'store', 'pccs_client', 'platform'},
+    'cache': {'http', 'pcs', 'store', 'pccs_client', 'platform'},
     'pcssim': {'collateral', 'x509', 'pcksel'},
 }
 
@@ -144,7 +145,7 @@ def room_links(tree):
     links = {}
     for room in tree.rooms():
         text = re.sub(r'#.*', '', tree.read(f'src/{room}/meson.build') or '')
-        found = set(re.findall(r'\b([a-z0-9]+)_dep\b', text))
+        found = set(re.findall(r'\b([a-z0-9_]+)_dep\b', text))
         links[room] = {other for other in found if other in tree.rooms() and other != room}
     return links
 
