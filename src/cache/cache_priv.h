@@ -150,6 +150,12 @@ struct response *item_answer(struct cache *cache, const struct ask *ask, enum la
                              bool *ret_needs_upstream);
 
 /* ---- platform.c, pck.c: PCK certificates ---- */
+/* The FMSPCs whose TCB infos a refresh has already asked for: each item once per refresh. */
+struct fmspc_set {
+    pthread_mutex_t mutex; /* protects all */
+    struct fmspc *list;
+    size_t count;
+};
 struct platform_wish {
     struct platform_id id;
     const struct raw_tcb *raw;  /* to be selected and mapped; NULL: none */
@@ -157,6 +163,7 @@ struct platform_wish {
     struct span manifest;       /* hex; empty: none */
     bool keep_identity;         /* do not write manifest and enc_ppid of a known platform */
     bool is_authenticated;      /* asks the PCS whatever is remembered */
+    struct fmspc_set *asked;    /* of the refresh that it is part of; NULL: none */
     const char *request_id;
     int retry_after_s; /* set on FAULT_UPSTREAM_DOWN */
 };

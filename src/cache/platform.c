@@ -89,7 +89,26 @@ platform_queue_unavailable(struct cache *cache, const struct platform_wish *wish
     return count == 0 ? 0 : store_queue_put(cache->options.store, rows, count, why);
 }
 
-/* The four TCB infos of the FMSPC; SGX standard must be there, the others may be unknown. */
+/* True if this is the first time that the set sees the FMSPC (or memory ran out: ask again). */
+static bool
+fmspc_set_add(struct fmspc_set *set, const struct fmspc *fmspc)
+{
+    bool is_new = true;
+    pthread_mutex_lock(&set->mutex);
+    for (size_t i = 0; i < set->count && is_new; i++) {
+        is_new = strcmp(set->list[i].hex, fmspc->hex) != 0;
+    }
+    struct fmspc *list = is_new ? realloc(set->list, (set->count + 1) * sizeof *list) : NULL;
+    if (list != NULL) {
+        list[set->count++] = *fmspc;
+        set->list = list;
+    }
+    pthread_mutex_unlock(&set->mutex);
+    return is_new;
+}
+
+/* The four TCB infos of the FMSPC; SGX standard must be there, the others may be unknown, and are
+ * not asked for again while that is remembered. */
 static int
 platform_obtain_tcbinfos(struct cache *cache, const struct fmspc *fmspc, struct platform_wish *wish,
                          struct fault *why)
@@ -101,6 +120,9 @@ platform_obtain_tcbinfos(struct cache *cache, const struct fmspc *fmspc, struct 
                   {PRODUCT_SGX, UPDATE_EARLY},
                   {PRODUCT_TDX, UPDATE_STANDARD},
                   {PRODUCT_TDX, UPDATE_EARLY}};
+    if (wish->asked != NULL && !fmspc_set_add(wish->asked, fmspc)) {
+        return 0; /* the platform was cached, so was its TCB info */
+    }
     for (size_t i = 0; i < ARRAY_COUNT(wanted); i++) {
         if (wanted[i].product == PRODUCT_TDX && cache->options.upstream_version == 3) {
             continue;
@@ -110,11 +132,11 @@ platform_obtain_tcbinfos(struct cache *cache, const struct fmspc *fmspc, struct 
                                .product = wanted[i].product,
                                .update = wanted[i].update,
                                .fmspc = *fmspc};
+        bool is_required = i == 0;
         struct fill fill = {.request_id = wish->request_id,
-                            .is_authenticated = wish->is_authenticated};
+                            .is_authenticated = wish->is_authenticated && is_required};
         auto_proven struct proven *proven = NULL;
         int code = fill_obtain(cache, &key, OBTAIN_MISSING, &fill, &proven, why);
-        bool is_required = i == 0;
         if (proven == NULL && (code != FAULT_NOT_FOUND || is_required)) {
             wish->retry_after_s = fill.retry_after_s;
             return code;

@@ -40,6 +40,7 @@ struct refresh {
     unsigned workers_left;
     size_t total, failed;
     struct fault first_failure;
+    struct fmspc_set asked;
     /* prefetch only: what is not yet due is left out */
     bool only_due;
     int64_t shortest_lead_s;
@@ -126,6 +127,7 @@ refresh_platform_locked(struct refresh *refresh, const struct platform_id *id, s
             .encrypted_ppid = span_of_text(brief.manifest[0] == '\0' ? brief.enc_ppid : ""),
             .keep_identity = true,
             .is_authenticated = true,
+            .asked = &refresh->asked,
             .request_id = refresh->request_id,
         };
         if (wish.manifest.size == 0 && wish.encrypted_ppid.size == 0) {
@@ -225,6 +227,8 @@ refresh_finish(struct refresh *refresh)
         atomic_store(&cache->refreshing, false);
     }
     pthread_mutex_destroy(&refresh->mutex);
+    pthread_mutex_destroy(&refresh->asked.mutex);
+    free(refresh->asked.list);
     free(refresh);
 }
 
@@ -318,6 +322,7 @@ refresh_new(struct cache *cache, struct ask *ask)
         refresh->last = &refresh->first;
         refresh->shortest_lead_s = INT64_MAX;
         pthread_mutex_init(&refresh->mutex, NULL);
+        pthread_mutex_init(&refresh->asked.mutex, NULL);
     }
     return refresh;
 }
