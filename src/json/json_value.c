@@ -67,7 +67,7 @@ static int
 get_typed(const json_t *object, const char *name, json_type type, json_t **ret_member,
           struct fault *why)
 {
-    json_t *member;
+    json_t *member = NULL; /* gcc 11 cannot see that get_member sets it */
     int failed = get_member(object, name, &member, why);
     if (failed != 0) {
         return failed;
