@@ -222,6 +222,26 @@ fill_root_crl_url(struct cache *cache, const char *request_id, char out[LIMIT_UR
                              "the root certificate names no CRL distribution point");
 }
 
+/* Is what is kept good enough not to ask the PCS? Version 3 has ended: there is nothing newer. */
+static bool
+fill_will_do(const struct cache *cache, const struct proven *kept)
+{
+    bool v3_ended = kept->key.api_version == 3 && cache->options.upstream_version != 3;
+    return v3_ended || proven_is_fresh(kept, cache_now(cache));
+}
+
+/* Without the item's lock, which a refresh holds while it waits for the PCS. */
+static bool
+fill_find_kept(struct cache *cache, const struct item_key *key, struct proven **ret_proven)
+{
+    auto_proven struct proven *kept = NULL;
+    if (lookup_item(cache, key, &kept, NULL) != 0 || !fill_will_do(cache, kept)) {
+        return false;
+    }
+    *ret_proven = proven_ref(kept);
+    return true;
+}
+
 /* With the item's lock held: the second look, the remembered refusal, the fetch. */
 static int
 fill_obtain_locked(struct cache *cache, const char *key_text, enum obtain how, struct fill *fill,
@@ -233,8 +253,7 @@ fill_obtain_locked(struct cache *cache, const char *key_text, enum obtain how, s
         return code;
     }
     if (how == OBTAIN_MISSING) {
-        bool v3_ended = fill->query.key->api_version == 3 && cache->options.upstream_version != 3;
-        if (kept != NULL && (v3_ended || proven_is_fresh(kept, cache_now(cache)))) {
+        if (kept != NULL && fill_will_do(cache, kept)) {
             *ret_proven = proven_ref(kept);
             return 0;
         }
@@ -268,6 +287,9 @@ int
 fill_obtain(struct cache *cache, const struct item_key *key, enum obtain how, struct fill *fill,
             struct proven **ret_proven, struct fault *why)
 {
+    if (how == OBTAIN_MISSING && fill_find_kept(cache, key, ret_proven)) {
+        return 0;
+    }
     char text[ITEM_KEY_TEXT_SIZE];
     item_key_text(key, text);
     if (!item_lock(cache->locks, text)) {
