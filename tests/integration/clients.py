@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What clients send: PCKIDRetrievalTool's registration, QCNL's questions, the administrator's file."""
+"""What clients send: registrations, QCNL's questions, the administrator's file."""
 import concurrent.futures
 import contextlib
 import copy
@@ -113,7 +113,8 @@ class Administrator:
             pck_chains[ca] = chain
         tcb_infos = [self.tcb_infos(fmspc)
                      for fmspc in dict.fromkeys(platform["fmspc"] for platform in platforms)]
-        crls = {ca: self.get(f"{V4}/pckcrl?ca={ca}&encoding=der") for ca in ("processor", "platform")}
+        crls = {ca: self.get(f"{V4}/pckcrl?ca={ca}&encoding=der")
+                for ca in ("processor", "platform")}
         for ca, answer in crls.items():
             pck_chains.setdefault(ca.upper(), answer.header(CHAINS["pckcrl"]))
         collaterals = {

@@ -4,8 +4,7 @@ import contextlib
 
 import pytest
 
-from clients import (OK, Administrator, Witness, pckcert_path, queue, register, registration,
-                     upload)
+from clients import OK, Administrator, Witness, pckcert_path, queue, register, upload
 from harness import TDX, V4
 
 TCB = f"{V4}/tcb?fmspc=00906EA10000&update=standard"
@@ -45,8 +44,7 @@ def prove_verification_collateral(service, witness):
 
 # ---- LAZY ----
 
-def test_lazy_serves_every_platform_its_certificate_without_a_registration(in_mode, fleet, simulator,
-                                                                           witness):
+def test_lazy_serves_every_platform_without_a_registration(in_mode, fleet, simulator, witness):
     service = in_mode("LAZY")
     for platform in fleet:
         answer = service.get(pckcert_path(platform))
@@ -61,8 +59,7 @@ def test_lazy_serves_every_platform_its_certificate_without_a_registration(in_mo
     assert simulator.count("pckcerts") == asked
 
 
-def test_lazy_registers_every_platform_and_then_needs_the_pcs_no_more(in_mode, fleet, simulator,
-                                                                      witness):
+def test_lazy_needs_the_pcs_no_more_after_registration(in_mode, fleet, simulator, witness):
     service = in_mode("LAZY")
     for platform in fleet:
         answer = register(service, platform)
@@ -76,9 +73,8 @@ def test_lazy_registers_every_platform_and_then_needs_the_pcs_no_more(in_mode, f
     assert queue(service) == []
 
 
-def test_lazy_answers_from_the_database_after_a_restart_without_a_pcs(tmp_path, start_service, fleet,
-                                                                      witness, simulator):
-    service = start_service({**simulator.configuration(), "CachingFillMode": "LAZY"})
+def test_lazy_answers_after_a_restart_without_a_pcs(in_mode, fleet, simulator, witness):
+    service = in_mode("LAZY")
     assert register(service, fleet[0]).text == OK
     assert service.stop() == 0
     simulator.control("fault", endpoint="*", kind="drop")
@@ -156,7 +152,7 @@ def test_offline_misses_are_404_and_461(in_mode, fleet, simulator):
     assert simulator.stats()["total"] == 0
 
 
-def test_a_file_answers_another_service_byte_for_byte_as_the_pcs_signed_it(in_mode, fleet, simulator):
+def test_offline_by_file_serves_the_bytes_that_were_signed(in_mode, fleet, simulator):
     service = in_mode("OFFLINE")
     assert upload(service, Administrator(simulator).file(fleet[:1])).status == 200
     for path in (TCB, f"{V4}/qe/identity?update=standard", f"{V4}/pckcrl?ca=platform&encoding=der"):
