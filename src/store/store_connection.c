@@ -167,12 +167,12 @@ db_stamp_now(const struct clock *clock, char out[DB_STAMP_SIZE])
     snprintf(out, DB_STAMP_SIZE, "%.10s %.8s.000 +00:00", iso, iso + 11);
 }
 
+/* A step of the wall clock makes the wait shorter or longer, no more. */
 static int
 write_lock_take(struct db *db, struct fault *why)
 {
-    struct timespec until = {
-        .tv_sec = (time_t)(clock_monotonic_ms(clock_system()) / 1000 + WRITE_WAIT_S)};
-    if (pthread_mutex_clocklock(&db->write_lock, CLOCK_MONOTONIC, &until) != 0) {
+    struct timespec until = {.tv_sec = (time_t)(clock_now(clock_system()) + WRITE_WAIT_S)};
+    if (pthread_mutex_timedlock(&db->write_lock, &until) != 0) {
         return fault_set(why, FAULT_STORE, "store",
                          "the database is locked: another write took longer than %d s",
                          WRITE_WAIT_S);

@@ -112,8 +112,8 @@ test_damaged_rows_count_as_missing(void **state)
         "UPDATE fmspc_tcbs SET tcbinfo = x''",
         "UPDATE fmspc_tcbs SET tcbinfo = 42",
         "UPDATE fmspc_tcbs SET tcbinfo = 4.2",
-        "UPDATE fmspc_tcbs SET tcbinfo = 'x', updated_time = 'other';"
-        "UPDATE pcs_certificates SET cert = NULL",
+        "UPDATE fmspc_tcbs SET tcbinfo = 'x', signing_cert_id = 77, updated_time = 'other'",
+        "UPDATE fmspc_tcbs SET signing_cert_id = 3; UPDATE pcs_certificates SET cert = NULL",
         "UPDATE pcs_certificates SET cert = '%zz'",
         "UPDATE pcs_certificates SET cert = 'a%00b'",
         "UPDATE pcs_certificates SET cert = zeroblob(100)",
