@@ -15,6 +15,7 @@
 #include "pccsd/store_open.h"
 #include "pccsd/tls_files.h"
 #include "pccsd/trust_files.h"
+#include "pcs/pcs.h"
 #include "schedule/cron.h"
 
 enum { VALUES_BYTES_MAX = 4 * LIMIT_CONFIG_BYTES };
@@ -87,6 +88,20 @@ check_store(const struct config *config, const struct clock *clock, struct fault
     return failed;
 }
 
+/* The service itself loads libcurl when it first fetches. */
+static int
+check_upstream(const struct config *config, struct fault *why)
+{
+    if (config->mode == CACHE_MODE_OFFLINE) {
+        return 0;
+    }
+    int failed = pcs_client_check(why);
+    if (failed == 0) {
+        puts("upstream: libcurl can be loaded");
+    }
+    return failed;
+}
+
 int
 check_configuration(const struct config *config, const struct buf *warnings,
                     const struct clock *clock, struct fault *why)
@@ -106,6 +121,9 @@ check_configuration(const struct config *config, const struct buf *warnings,
     }
     if (failed == 0) {
         failed = check_store(config, clock, why);
+    }
+    if (failed == 0) {
+        failed = check_upstream(config, why);
     }
     if (failed == 0) {
         puts("the configuration is fine");

@@ -33,6 +33,8 @@ struct pcs_options {
 /* *ret_upstream is the client's port; free with pcs_client_free. */
 int pcs_client_new(const struct pcs_options *options, struct upstream **ret_upstream,
                    struct fault *why) must_check;
+/* Could a fetch begin? Loads libcurl, which otherwise waits for the first fetch. */
+int pcs_client_check(struct fault *why) must_check;
 void pcs_client_free(struct upstream *upstream);
 /* Makes blocked and later fetches end soon with FAULT_UPSTREAM_DOWN (shutdown). Any thread. */
 void pcs_client_stop(struct upstream *upstream);

@@ -31,8 +31,8 @@ static const char validation_host[] = "validation.api.trustedservices.intel.com"
 static void
 handle_free(struct pcs_handle handle)
 {
-    curl_easy_cleanup(handle.easy);
-    curl_multi_cleanup(handle.multi);
+    pcs_curl.easy_cleanup(handle.easy);
+    pcs_curl.multi_cleanup(handle.multi);
 }
 
 bool
@@ -48,7 +48,7 @@ pcs_handle_take(struct pcs_client *client, struct pcs_handle *ret_handle)
     if (is_taken) {
         return true;
     }
-    struct pcs_handle handle = {.multi = curl_multi_init(), .easy = curl_easy_init()};
+    struct pcs_handle handle = {.multi = pcs_curl.multi_init(), .easy = pcs_curl.easy_init()};
     if (handle.multi == NULL || handle.easy == NULL) {
         handle_free(handle);
         return false;
@@ -204,23 +204,9 @@ client_read_ca_file(struct pcs_client *client, const char *path, struct fault *w
 
 /* ---- the client ---- */
 
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static CURLcode curl_started = CURLE_FAILED_INIT;
-
-static void
-curl_start(void)
-{
-    curl_started = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 int
 pcs_client_new(const struct pcs_options *options, struct upstream **ret_upstream, struct fault *why)
 {
-    pthread_once(&curl_once, curl_start);
-    if (curl_started != CURLE_OK) {
-        return fault_set_number(why, FAULT_INTERNAL, "upstream", curl_started,
-                                "libcurl does not start: %s", curl_easy_strerror(curl_started));
-    }
     struct pcs_client *client = calloc(1, sizeof *client);
     if (client == NULL) {
         return fault_set(why, FAULT_MEMORY, "upstream", "no memory for the client of the PCS");
@@ -248,6 +234,12 @@ pcs_client_new(const struct pcs_options *options, struct upstream **ret_upstream
     }
     *ret_upstream = &client->port;
     return 0;
+}
+
+int
+pcs_client_check(struct fault *why)
+{
+    return pcs_curl_load(why);
 }
 
 void

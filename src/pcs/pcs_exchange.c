@@ -125,7 +125,7 @@ on_body(char *data, size_t one, size_t size, void *self)
     struct body_sink *sink = self;
     struct pcs_reply *reply = sink->reply;
     long status = 0;
-    (void)curl_easy_getinfo(sink->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)pcs_curl.easy_getinfo(sink->easy, CURLINFO_RESPONSE_CODE, &status);
     if (status != 200) {
         reply->dropped_size += size;
         return reply->dropped_size <= DROPPED_BYTES ? size : 0;
@@ -160,13 +160,13 @@ set_proxy(const struct pcs_client *client, CURL *easy, const char *url)
         return false;
     }
     if (!parts.https || url_host_is_loopback(parts.host)) {
-        return curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK;
+        return pcs_curl.easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK;
     }
     if (client->proxy[0] == '\0') {
         return true;
     }
-    return curl_easy_setopt(easy, CURLOPT_PROXY, client->proxy) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_NOPROXY, "") == CURLE_OK;
+    return pcs_curl.easy_setopt(easy, CURLOPT_PROXY, client->proxy) == CURLE_OK &&
+           pcs_curl.easy_setopt(easy, CURLOPT_NOPROXY, "") == CURLE_OK;
 }
 
 static bool
@@ -174,17 +174,18 @@ set_security(const struct pcs_client *client, CURL *easy)
 {
     bool ok = true;
 #if LIBCURL_VERSION_NUM >= 0x075500
-    ok &= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
+    ok &= pcs_curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
 #else
-    ok &= curl_easy_setopt(easy, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS) == CURLE_OK;
+    ok &=
+        pcs_curl.easy_setopt(easy, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS) == CURLE_OK;
 #endif
-    ok &= curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
+    ok &= pcs_curl.easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
+    ok &= pcs_curl.easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK;
+    ok &= pcs_curl.easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK;
+    ok &= pcs_curl.easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
     if (client->ca_cert_count > 0) {
-        ok &= curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx) == CURLE_OK;
-        ok &= curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, (void *)client) == CURLE_OK;
+        ok &= pcs_curl.easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx) == CURLE_OK;
+        ok &= pcs_curl.easy_setopt(easy, CURLOPT_SSL_CTX_DATA, (void *)client) == CURLE_OK;
     }
     return ok;
 }
@@ -193,12 +194,12 @@ static bool
 set_times(CURL *easy, int64_t remaining_ms)
 {
     long connect_ms = remaining_ms < CONNECT_TIMEOUT_MS ? (long)remaining_ms : CONNECT_TIMEOUT_MS;
-    bool ok = curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)remaining_ms) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) == CURLE_OK;
+    bool ok = pcs_curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
+    ok &= pcs_curl.easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)remaining_ms) == CURLE_OK;
+    ok &= pcs_curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) == CURLE_OK;
 #if LIBCURL_VERSION_NUM >= 0x075700
     /* a name server that does not answer must not hold up a stop */
-    ok &= curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
+    ok &= pcs_curl.easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK;
 #endif
     return ok;
 }
@@ -206,19 +207,19 @@ set_times(CURL *easy, int64_t remaining_ms)
 static bool
 set_callbacks(CURL *easy, struct body_sink *sink)
 {
-    bool ok = curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_HEADERDATA, sink->reply) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_WRITEDATA, sink) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, sink->reply->error) == CURLE_OK;
+    bool ok = pcs_curl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK;
+    ok &= pcs_curl.easy_setopt(easy, CURLOPT_HEADERDATA, sink->reply) == CURLE_OK;
+    ok &= pcs_curl.easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK;
+    ok &= pcs_curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK;
+    ok &= pcs_curl.easy_setopt(easy, CURLOPT_WRITEDATA, sink) == CURLE_OK;
+    ok &= pcs_curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, sink->reply->error) == CURLE_OK;
     return ok;
 }
 
 static bool
 list_add(struct curl_slist **list, const char *line)
 {
-    struct curl_slist *longer = curl_slist_append(*list, line);
+    struct curl_slist *longer = pcs_curl.slist_append(*list, line);
     if (longer == NULL) {
         return false;
     }
@@ -231,12 +232,12 @@ static bool
 set_request(const struct pcs_client *client, const struct pcs_request *request, CURL *easy,
             struct curl_slist **headers)
 {
-    bool ok = curl_easy_setopt(easy, CURLOPT_USERAGENT, "pccs/" PCCS_VERSION) == CURLE_OK;
+    bool ok = pcs_curl.easy_setopt(easy, CURLOPT_USERAGENT, "pccs/" PCCS_VERSION) == CURLE_OK;
     if (request->body.size > 0) {
-        ok &= curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK;
-        ok &= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body.data) == CURLE_OK;
-        ok &= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.size) ==
-              CURLE_OK;
+        ok &= pcs_curl.easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK;
+        ok &= pcs_curl.easy_setopt(easy, CURLOPT_POSTFIELDS, request->body.data) == CURLE_OK;
+        ok &= pcs_curl.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                                   (curl_off_t)request->body.size) == CURLE_OK;
         ok &= list_add(headers, "Content-Type: application/json");
         ok &= list_add(headers, "Expect:");
     }
@@ -245,34 +246,34 @@ set_request(const struct pcs_client *client, const struct pcs_request *request, 
         buf_add_format(&line, "Ocp-Apim-Subscription-Key: %s", client->api_key);
         ok &= line.failed == 0 && list_add(headers, buf_text(&line));
     }
-    return ok && curl_easy_setopt(easy, CURLOPT_HTTPHEADER, *headers) == CURLE_OK;
+    return ok && pcs_curl.easy_setopt(easy, CURLOPT_HTTPHEADER, *headers) == CURLE_OK;
 }
 
 /* Runs the transfer; the client's stop interrupts the wait. */
 static CURLcode
 handle_perform(struct pcs_client *client, struct pcs_handle handle)
 {
-    if (curl_multi_add_handle(handle.multi, handle.easy) != CURLM_OK) {
+    if (pcs_curl.multi_add_handle(handle.multi, handle.easy) != CURLM_OK) {
         return CURLE_OUT_OF_MEMORY;
     }
     CURLMcode rc = CURLM_OK;
     int running = 1;
     bool is_stopping = false;
     while (rc == CURLM_OK && running > 0 && !is_stopping) {
-        rc = curl_multi_perform(handle.multi, &running);
+        rc = pcs_curl.multi_perform(handle.multi, &running);
         if (rc == CURLM_OK && running > 0) {
             struct curl_waitfd stop = {.fd = client->stop_fd, .events = CURL_WAIT_POLLIN};
-            rc = curl_multi_poll(handle.multi, &stop, 1, POLL_MS, NULL);
+            rc = pcs_curl.multi_poll(handle.multi, &stop, 1, POLL_MS, NULL);
             is_stopping = atomic_load(&client->is_stopping);
         }
     }
     CURLcode code = is_stopping ? CURLE_ABORTED_BY_CALLBACK : CURLE_OUT_OF_MEMORY;
     int left = 0;
-    for (CURLMsg *message = curl_multi_info_read(handle.multi, &left); message != NULL;
-         message = curl_multi_info_read(handle.multi, &left)) {
+    for (CURLMsg *message = pcs_curl.multi_info_read(handle.multi, &left); message != NULL;
+         message = pcs_curl.multi_info_read(handle.multi, &left)) {
         code = message->msg == CURLMSG_DONE ? message->data.result : code;
     }
-    if (curl_multi_remove_handle(handle.multi, handle.easy) != CURLM_OK) {
+    if (pcs_curl.multi_remove_handle(handle.multi, handle.easy) != CURLM_OK) {
         return CURLE_OUT_OF_MEMORY;
     }
     return code;
@@ -284,7 +285,7 @@ static bool
 head_was_cut_short(const struct pcs_reply *reply, CURL *easy)
 {
     curl_off_t first_byte_us = 0;
-    (void)curl_easy_getinfo(easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
+    (void)pcs_curl.easy_getinfo(easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
     return first_byte_us > 0 && !reply->has_whole_head && !reply->is_out_of_memory;
 }
 
@@ -292,9 +293,10 @@ static void
 reply_finish(struct pcs_reply *reply, CURL *easy, CURLcode code)
 {
     long status = 0;
-    (void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)pcs_curl.easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     char *redirect = NULL;
-    if (code == CURLE_OK && curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &redirect) == CURLE_OK &&
+    if (code == CURLE_OK &&
+        pcs_curl.easy_getinfo(easy, CURLINFO_REDIRECT_URL, &redirect) == CURLE_OK &&
         redirect != NULL) {
         reply->redirect = span_dup_text(span_of_text(redirect));
         reply->is_out_of_memory |= reply->redirect == NULL;
@@ -328,19 +330,19 @@ pcs_exchange(struct pcs_client *client, const struct pcs_request *request, const
     int64_t remaining_ms = deadline_ms - started_ms;
     struct curl_slist *headers = NULL;
     struct body_sink sink = {.reply = reply, .easy = handle.easy};
-    curl_easy_reset(handle.easy); /* keeps connections */
+    pcs_curl.easy_reset(handle.easy); /* keeps connections */
     if (atomic_load(&client->is_stopping)) {
         reply->code = CURLE_ABORTED_BY_CALLBACK;
     } else if (remaining_ms <= 0) {
         reply->code = CURLE_OPERATION_TIMEDOUT;
-    } else if (curl_easy_setopt(handle.easy, CURLOPT_URL, url) == CURLE_OK &&
+    } else if (pcs_curl.easy_setopt(handle.easy, CURLOPT_URL, url) == CURLE_OK &&
                set_request(client, request, handle.easy, &headers) &&
                set_security(client, handle.easy) && set_proxy(client, handle.easy, url) &&
                set_times(handle.easy, remaining_ms) && set_callbacks(handle.easy, &sink)) {
         reply_finish(reply, handle.easy, handle_perform(client, handle));
     }
-    curl_easy_reset(handle.easy); /* forgets where the reply was */
-    curl_slist_free_all(headers);
+    pcs_curl.easy_reset(handle.easy); /* forgets where the reply was */
+    pcs_curl.slist_free_all(headers);
     pcs_handle_give(client, handle);
     if (client->options.on_exchange != NULL) {
         client->options.on_exchange(client->options.self, request->endpoint, reply->status,

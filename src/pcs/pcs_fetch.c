@@ -145,7 +145,7 @@ words_of(const struct pcs_reply *reply)
 {
     bool is_tls =
         reply->code == CURLE_PEER_FAILED_VERIFICATION || reply->code == CURLE_SSL_CONNECT_ERROR;
-    return is_tls && reply->error[0] != '\0' ? reply->error : curl_easy_strerror(reply->code);
+    return is_tls && reply->error[0] != '\0' ? reply->error : pcs_curl.easy_strerror(reply->code);
 }
 
 /* 0: an answer with all it needs. */
@@ -227,7 +227,7 @@ retry_after_s(const struct pcs_reply *reply)
     if (text[digits] == '\0') {
         seconds = digits <= 9 ? strtoll(text, NULL, 10) : RETRY_AFTER_MAX_S;
     } else {
-        time_t date = curl_getdate(text, NULL);
+        time_t date = pcs_curl.getdate(text, NULL);
         seconds = date > 0 ? (int64_t)date - clock_now(clock_system()) : 0;
     }
     if (seconds < 0) {
@@ -354,6 +354,7 @@ pcs_fetch(struct upstream *self, const struct upstream_query *query, struct raw_
     auto_cleanup(pcs_reply_done) struct pcs_reply reply = {0};
     int retry_after = 0;
     int rc = pcs_request_build(client, query, &request, why);
+    rc = rc != 0 ? rc : pcs_curl_load(why);
     rc = rc != 0 ? rc : try_until(client, &request, &reply, &retry_after, why);
     *ret_retry_after_s = retry_after;
     return rc != 0 ? rc : reply_accept(&request, &reply, ret_raw, why);

@@ -6,12 +6,12 @@
 #ifndef PCS_PCS_PRIV_H
 #define PCS_PCS_PRIV_H
 
-#include <curl/curl.h>
 #include <openssl/x509.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include "pcs/pcs.h"
+#include "pcs/pcs_curl.h"
 
 enum {
     PCS_IDLE_HANDLES_MAX = 16, /* more than UpstreamConcurrency usually is; the rest is closed */
