@@ -271,12 +271,12 @@ say_ready(struct daemon *daemon)
     const char *hosts = daemon->config.hosts;
     int first = (int)strcspn(hosts, ", ");
     bool is_ipv6 = memchr(hosts, ':', (size_t)first) != NULL;
+    atomic_store(&daemon->health.started, true); /* before anybody is told */
     log_event(LOG_EVENT_READY, NULL, LOG_TEXT("hosts", hosts), LOG_NUMBER("port", port),
               LOG_NUMBER("loops", daemon->health.loop_count));
     printf("pccsd ready on https://%s%.*s%s:%u\n", is_ipv6 ? "[" : "", first, hosts,
            is_ipv6 ? "]" : "", port);
     fflush(stdout);
-    atomic_store(&daemon->health.started, true);
     notify_ready();
 }
 

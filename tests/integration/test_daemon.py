@@ -8,6 +8,7 @@ import socket
 import ssl
 import stat
 import subprocess
+import threading
 import time
 
 import pytest
@@ -196,6 +197,39 @@ def test_what_is_in_flight_at_the_end_is_answered(start_service):
         peer.sendall(b"}")
         assert peer.recv(4096).startswith(b"HTTP/1.1 400 ")
     assert service.stop() == 0
+
+
+def test_a_miss_in_flight_at_the_end_is_answered(start_service, simulator):
+    service = start_service({**simulator.configuration(), "CachingFillMode": "LAZY"})
+    simulator.control("fault", kind="delay", endpoint="identity-qe", delay_ms=1000)
+    answers = []
+    client = threading.Thread(target=lambda: answers.append(service.get(V4 + "/qe/identity")))
+    client.start()
+    time.sleep(0.4)
+    assert service.stop() == 0
+    client.join()
+    simulator.control("clear")
+    assert [answer.status for answer in answers] == [200]
+
+
+def test_systemd_is_told_how_the_service_is(start_service, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+        notified.bind(str(tmp_path / "notify"))
+        notified.settimeout(10)
+        service = start_service(environment={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+
+        def wait_for(word):
+            while word not in notified.recv(4096).decode():
+                pass
+
+        wait_for("READY=1")
+        wait_for("WATCHDOG=1")
+        service.program.send(signal.SIGHUP)
+        wait_for("RELOADING=1")
+        wait_for("READY=1")
+        service.program.send(signal.SIGTERM)
+        wait_for("STOPPING=1")
+        assert service.stop() == 0
 
 
 def test_reload_takes_tokens_tls_and_level_without_dropping_a_connection(start_service):
