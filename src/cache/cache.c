@@ -314,7 +314,7 @@ gauges_run(struct job *job)
     struct cache_counts counts = {0};
     struct fault why = {0};
     if (cache_counts(cache, &counts, &why) != 0) {
-        metric_add(METRIC_STORE_ERRORS, 0, 0, 1);
+        store_trouble(NULL, &why);
         return;
     }
     metric_set(METRIC_PLATFORMS, 0, 0, (int64_t)counts.store.platforms);

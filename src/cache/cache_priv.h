@@ -90,6 +90,9 @@ void trust_view_load_crls(struct cache *cache);
 void trust_view_learn(struct cache *cache, struct proven *crl);
 
 /* ---- lookup.c: step 3 ---- */
+/* What a call of the store gave, if it failed: a log line and a count. Each failure comes here
+ * once. */
+void store_trouble(const char *request_id, const struct fault *why);
 /* The key of a response: the item's text, with the encoding where there are several. Returns its
  * length. */
 size_t lookup_key(const struct request *request, char out[ITEM_KEY_TEXT_SIZE + 8]);

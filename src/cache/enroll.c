@@ -40,6 +40,7 @@ enroll_find(const struct enrollment *e, bool *ret_cached, struct store_platform 
         return 0;
     }
     if (code != 0) {
+        store_trouble(e->ask->request_id, why);
         return code;
     }
     if (r->manifest[0] != '\0') {
@@ -74,7 +75,11 @@ enroll_queue(const struct enrollment *e, struct fault *why)
 {
     struct queue_row row; /* borrows its texts */
     enroll_queue_row(&e->registration, &row);
-    return store_queue_put(e->cache->options.store, &row, 1, why);
+    int code = store_queue_put(e->cache->options.store, &row, 1, why);
+    if (code != 0) {
+        store_trouble(e->ask->request_id, why);
+    }
+    return code;
 }
 
 static int
@@ -83,7 +88,11 @@ enroll_queue_done(const struct enrollment *e, struct fault *why)
     struct queue_row row;
     size_t count = 0;
     enroll_queue_row(&e->registration, &row);
-    return store_queue_mark_done(e->cache->options.store, &row, 1, &count, why);
+    int code = store_queue_mark_done(e->cache->options.store, &row, 1, &count, why);
+    if (code != 0) {
+        store_trouble(e->ask->request_id, why);
+    }
+    return code;
 }
 
 static bool

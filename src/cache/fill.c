@@ -141,7 +141,7 @@ fill_store(struct cache *cache, struct fill *fill, struct proven **proven, bool 
     struct fault detail = {0};
     int code = store_put(cache->options.store, &batch, &detail);
     if (code != 0) {
-        log_event(LOG_EVENT_STORE_FAILED, fill->request_id, LOG_FAULT(&detail));
+        store_trouble(fill->request_id, &detail);
         if (why != NULL) {
             *why = detail;
         }

@@ -73,7 +73,7 @@ handout_queue(struct cache *cache, const struct ask *ask)
     struct fault why = {0};
     int code = store_queue_list(cache->options.store, source, mark, &rows, &handout.count, &why);
     if (code != 0) {
-        log_event(LOG_EVENT_STORE_FAILED, ask->request_id, LOG_FAULT(&why));
+        store_trouble(ask->request_id, &why);
         return cache_refuse(&why, false, 0);
     }
     buf_add_text(&handout.json, "[");
@@ -139,6 +139,7 @@ handout_cached(struct cache *cache, const struct ask *ask)
     if (code == 0) {
         code = store_each_platform(cache->options.store, fmspcs, count, handout_each_platform,
                                    &handout, &why);
+        store_trouble(ask->request_id, &why);
     }
     struct response *response = code == 0 ? handout_finish(&handout) : cache_refuse(&why, false, 0);
     buf_done(&handout.json);
@@ -164,6 +165,7 @@ handout_acknowledge(struct cache *cache, struct ask *ask)
             memcpy(rows[i].pcesvn, acks[i].pcesvn, sizeof rows[i].pcesvn);
         }
         code = store_queue_mark_done(cache->options.store, rows, count, &acknowledged, &why);
+        store_trouble(ask->request_id, &why);
     }
     free(acks);
     if (code != 0) {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "cache/cache_priv.h"
+#include "metrics/metrics.h"
 
 size_t
 lookup_key(const struct request *request, char out[ITEM_KEY_TEXT_SIZE + 8])
@@ -45,6 +46,15 @@ cache_lookup(struct cache *cache, const struct request *request)
     return response;
 }
 
+void
+store_trouble(const char *request_id, const struct fault *why)
+{
+    if (why->code != FAULT_NONE && why->code != FAULT_NOT_FOUND) {
+        log_event(LOG_EVENT_STORE_FAILED, request_id, LOG_FAULT(why));
+        metric_add(METRIC_STORE_ERRORS, 0, 0, 1);
+    }
+}
+
 int
 lookup_item(struct cache *cache, const struct item_key *key, struct proven **ret_proven,
             struct fault *why)
@@ -67,7 +77,7 @@ lookup_item(struct cache *cache, const struct item_key *key, struct proven **ret
             code = fault_set(&detail, FAULT_NOT_FOUND, "store", "the row kept does not verify");
         }
     } else if (code != FAULT_NOT_FOUND) {
-        log_event(LOG_EVENT_STORE_FAILED, NULL, LOG_FAULT(&detail));
+        store_trouble(NULL, &detail);
     }
     raw_reply_done(&raw);
     if (code != 0 && why != NULL) {

@@ -88,7 +88,7 @@ pck_select_new(struct cache *cache, const struct ask *ask, struct response **ret
         pthread_mutex_lock(&cache->write_mutex);
         struct fault detail = {0};
         if (store_put_mapping(cache->options.store, &wanted->platform, &mapping, &detail) != 0) {
-            log_event(LOG_EVENT_STORE_FAILED, ask->request_id, LOG_FAULT(&detail));
+            store_trouble(ask->request_id, &detail);
         } /* answered all the same: nothing is lost, the next one selects again */
         pthread_mutex_unlock(&cache->write_mutex);
         pck_report_revoked(ask, certs, index);
@@ -112,6 +112,7 @@ pck_find_kept(struct cache *cache, const struct ask *ask, struct response **ret_
         return fault_set(why, FAULT_NOT_CACHED, "platform", "the platform is not cached");
     }
     if (code != 0) {
+        store_trouble(ask->request_id, why);
         return code;
     }
     int64_t fresh_until = pck_fresh_until(cache, brief.not_available_at);

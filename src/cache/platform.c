@@ -212,6 +212,9 @@ platform_store(struct cache *cache, const struct platform_wish *wish, const stru
         };
         const struct store_batch batch = {.platforms = &put, .platform_count = 1};
         code = store_put(cache->options.store, &batch, why);
+        if (code != 0) {
+            store_trouble(wish->request_id, why);
+        }
     }
     if (code == 0) {
         publish_platform(cache, &wish->id, known.mappings, known.mapping_count);

@@ -25,6 +25,7 @@ policy_put_run(struct cache *cache, struct ask *ask)
     memcpy(row.id, upload.id, sizeof row.id);
     pthread_mutex_lock(&cache->write_mutex);
     code = store_put_policy(cache->options.store, &row, &why);
+    store_trouble(ask->request_id, &why);
     if (code == 0) {
         struct item_key key = {.kind = ITEM_POLICIES, .api_version = 4, .fmspc = upload.fmspc};
         char text[ITEM_KEY_TEXT_SIZE];

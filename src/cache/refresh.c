@@ -304,7 +304,7 @@ refresh_begin(struct job *job)
     free(job);
     struct fault why = {0};
     if (refresh_list(refresh, &why) != 0) {
-        log_event(LOG_EVENT_STORE_FAILED, refresh->request_id, LOG_FAULT(&why));
+        store_trouble(refresh->request_id, &why);
         refresh->first_failure = why;
         refresh->failed++;
     }
@@ -420,7 +420,7 @@ prefetch_begin(struct job *job)
     free(job);
     struct fault why = {0};
     if (store_each_item(cache->options.store, prefetch_each_item, refresh, &why) != 0) {
-        log_event(LOG_EVENT_STORE_FAILED, NULL, LOG_FAULT(&why));
+        store_trouble(NULL, &why);
     }
     int64_t pass_s = refresh->shortest_lead_s / REFRESH_PASSES_PER_LEAD;
     pass_s = pass_s < REFRESH_PASS_LEAST_S ? REFRESH_PASS_LEAST_S : pass_s;

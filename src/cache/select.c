@@ -156,7 +156,7 @@ select_again_each(void *self, const struct store_platform *brief)
         struct fault why = {0};
         fault_set(&why, (enum fault_code)code, "select", "a platform of FMSPC %s keeps its mapping",
                   again->fmspc.hex);
-        log_event(LOG_EVENT_STORE_FAILED, NULL, LOG_FAULT(&why));
+        store_trouble(NULL, &why);
     }
     return true;
 }
@@ -172,7 +172,7 @@ select_again_run(struct job *job)
                                    again, &why);
     }
     if (code != 0) {
-        log_event(LOG_EVENT_STORE_FAILED, NULL, LOG_FAULT(&why));
+        store_trouble(NULL, &why);
     }
     proven_unref(again->tcbinfo);
     free(again);

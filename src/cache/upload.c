@@ -381,7 +381,7 @@ upload_write(struct upload *u, struct fault *why)
     }
     int code = store_put(u->cache->options.store, &batch, why);
     if (code != 0) {
-        log_event(LOG_EVENT_STORE_FAILED, u->ask->request_id, LOG_FAULT(why));
+        store_trouble(u->ask->request_id, why);
     }
     return code;
 }
