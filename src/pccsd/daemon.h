@@ -24,6 +24,7 @@ struct daemon {
     struct config config;   /* as of the start; paths are absolute */
     const struct clock *clock;
     int64_t started_at;
+    bool logs_to_file; /* the log is open, and not standard error */
     struct trust_anchors *anchors;
     struct request_policy policy; /* whom crl?uri= may name */
     struct store *store;

@@ -73,6 +73,7 @@ start_log(struct daemon *daemon, struct fault *why)
     };
     int failed = log_open(&options, why);
     if (failed == 0) {
+        daemon->logs_to_file = to_file;
         log_event(LOG_EVENT_START, NULL, LOG_TEXT("version", PCCS_VERSION),
                   LOG_TEXT("config", daemon->options.config_path),
                   LOG_TEXT("mode", cache_mode_word(config->mode)), LOG_TEXT("uri", config->uri));
@@ -329,7 +330,7 @@ serve(struct daemon *daemon, const struct buf *warnings, struct fault *why)
     if (failed == 0) {
         say_ready(daemon);
         wait_for_end(daemon, &signals);
-    } else {
+    } else if (daemon->logs_to_file) { /* main tells standard error */
         log_event(LOG_EVENT_START_FAILED, NULL, LOG_FAULT(why));
     }
     stop(daemon);

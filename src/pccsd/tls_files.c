@@ -6,6 +6,7 @@
  */
 #include "pccsd/tls_files.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "http/http.h"
@@ -17,7 +18,7 @@ tls_files_load(const struct config *config, SSL_CTX **ret_tls, int64_t *ret_not_
 {
     const char *const paths[] = {config->tls_key, config->tls_certificate};
     for (size_t i = 0; i < 2; i++) {
-        if (access(paths[i], F_OK) != 0) {
+        if (access(paths[i], F_OK) != 0 && errno == ENOENT) {
             return fault_set(why, FAULT_CONFIG, "tls",
                              "no TLS key pair: run `pccsadmin init`, or for development `pccsd "
                              "--init-tls`; missing is %s",

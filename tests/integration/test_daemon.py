@@ -84,6 +84,20 @@ def test_check_of_a_used_store_is_fine(tmp_path):
     assert service.run("--check").returncode == 0
 
 
+def test_failed_start_is_one_line_on_stderr_and_one_in_the_log(tmp_path, start_service):
+    first = start_service()
+    for target in ("-", "logs/pccs_server.log"):
+        service = Service(tmp_path / "second", {"HTTPS_PORT": first.port, "LogFile": target})
+        if not (service.folder / "ssl_key").exists():
+            service.make_tls()
+        done = service.run()
+        last = done.stderr.strip().splitlines()[-1]
+        assert done.returncode == 1 and last.startswith("pccsd: ")
+        assert "start-failed" not in done.stderr
+    log = (service.folder / "logs" / "pccs_server.log").read_text()
+    assert log.count("start-failed") == 1
+
+
 def test_missing_tls_files_exit_1_and_name_the_cure(tmp_path):
     service = Service(tmp_path)
     for arguments in ([], ["--check"]):
