@@ -9,7 +9,6 @@
 #include "pccsd/check.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "pccsd/store_open.h"
@@ -68,26 +67,6 @@ check_tls(const struct config *config, struct fault *why)
     return failed;
 }
 
-static int
-check_store(const struct config *config, const struct clock *clock, struct fault *why)
-{
-    bool is_sqlite = strcmp(config->db_config, "sqlite") == 0;
-    if (is_sqlite && access(config->sqlite_storage, F_OK) != 0 && config->init_db) {
-        printf("store: %s is not there yet; the service will create it\n", config->sqlite_storage);
-        return 0;
-    }
-    struct store *store = NULL;
-    int failed = store_open(config, clock, false, &store, why);
-    if (failed == 0) {
-        failed = store_ping(store, why);
-        if (failed == 0) {
-            printf("store: fine (%s)\n", store->driver->name);
-        }
-        store_close(store);
-    }
-    return failed;
-}
-
 /* The service itself loads libcurl when it first fetches. */
 static int
 check_upstream(const struct config *config, struct fault *why)
@@ -120,7 +99,10 @@ check_configuration(const struct config *config, const struct buf *warnings,
         failed = check_tls(config, why);
     }
     if (failed == 0) {
-        failed = check_store(config, clock, why);
+        failed = store_check(config, clock, why);
+        if (failed == 0) {
+            puts("store: fine");
+        }
     }
     if (failed == 0) {
         failed = check_upstream(config, why);

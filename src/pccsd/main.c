@@ -99,7 +99,7 @@ start_anchors(struct daemon *daemon, struct fault *why)
 static int
 start_store(struct daemon *daemon, struct fault *why)
 {
-    return store_open(&daemon->config, daemon->clock, daemon->config.init_db, &daemon->store, why);
+    return store_open(&daemon->config, daemon->clock, &daemon->store, why);
 }
 
 static int

@@ -5,6 +5,8 @@
  */
 #include "pccsd/store_open.h"
 
+#include <stdio.h>
+
 #include "base/log.h"
 #include "base/url.h"
 #include "store/store.h"
@@ -16,26 +18,54 @@ log_notice(void *self, const char *text)
     log_event(LOG_EVENT_STORE_NOTICE, NULL, LOG_TEXT("text", text));
 }
 
-int
-store_open(const struct config *config, const struct clock *clock, bool init_db,
-           struct store **ret_store, struct fault *why)
+static void
+print_notice(void *self, const char *text)
+{
+    (void)self;
+    printf("store: %s\n", text);
+}
+
+/* host is what server_addr borrows. */
+static int
+store_options_of(const struct config *config, const struct clock *clock, char host[256],
+                 struct store_options *ret_options, struct fault *why)
 {
     struct url_parts parts;
-    char host[256] = "";
+    host[0] = '\0';
     if (strcmp(config->db_config, "sqlite") != 0) {
         return fault_set(why, FAULT_CONFIG, "store",
                          "DB_CONFIG: \"%s\" is not built in; \"sqlite\" is", config->db_config);
     }
     if (url_split(span_of_text(config->uri), &parts) == 0) {
-        span_to_text(parts.host, host, sizeof host);
+        span_to_text(parts.host, host, 256);
     }
-    struct store_options options = {
+    *ret_options = (struct store_options){
         .path = config->sqlite_storage,
         .server_addr = host,
         .api_version = (int)config->upstream_version,
-        .init_db = init_db,
+        .init_db = config->init_db,
         .clock = clock,
         .on_notice = log_notice,
     };
-    return store_open_sqlite(&options, ret_store, why);
+    return 0;
+}
+
+int
+store_open(const struct config *config, const struct clock *clock, struct store **ret_store,
+           struct fault *why)
+{
+    struct store_options options;
+    char host[256];
+    int failed = store_options_of(config, clock, host, &options, why);
+    return failed == 0 ? store_open_sqlite(&options, ret_store, why) : failed;
+}
+
+int
+store_check(const struct config *config, const struct clock *clock, struct fault *why)
+{
+    struct store_options options;
+    char host[256];
+    int failed = store_options_of(config, clock, host, &options, why);
+    options.on_notice = print_notice;
+    return failed == 0 ? store_check_sqlite(&options, why) : failed;
 }

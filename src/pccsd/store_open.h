@@ -7,8 +7,12 @@
 #include "config/config.h"
 #include "ports/store_port.h"
 
-/* init_db false: neither create nor migrate. FAULT_CONFIG. Close with store_close. */
-int store_open(const struct config *config, const struct clock *clock, bool init_db,
-               struct store **ret_store, struct fault *why) must_check;
+/* Opens it for the service. FAULT_CONFIG. Close with store_close. */
+int store_open(const struct config *config, const struct clock *clock, struct store **ret_store,
+               struct fault *why) must_check;
+/* --check: would it open? Changes nothing and is no matter to a service that runs on it; prints
+ * what is there and what would be done with it, a line each. */
+int store_check(const struct config *config, const struct clock *clock,
+                struct fault *why) must_check;
 
 #endif

@@ -79,7 +79,9 @@ def test_check_prints_values_and_hides_secrets(tmp_path):
 def test_check_of_a_used_store_is_fine(tmp_path):
     service = Service(tmp_path)
     with service:
-        pass
+        done = service.run("--check")  # a running service is no hindrance
+        assert done.returncode == 0, done.stderr
+        assert "store: version 5" in done.stdout
     assert (tmp_path / "pckcache.db").exists()
     assert service.run("--check").returncode == 0
 
