@@ -12,7 +12,7 @@ import time
 from harness import ADMIN_TOKEN, TDX, USER_TOKEN, V3, V4
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "demo"))
-from witness import Witness  # noqa: E402  the demonstration's judge judges here too
+from witness import PEM, Witness  # noqa: E402  the demonstration's judge judges here too
 
 OK = "Operation successful."
 JSON = {"Content-Type": "application/json"}
