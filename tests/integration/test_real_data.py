@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Collateral that Intel signed in 2025, by file, at a time when it was fresh; and the quote it is for.
+"""Collateral that Intel signed in 2025, by file, at a time when it was fresh; and its quote.
 
 The files lie outside this repository (../shared/data beside it); where they are absent, this says
 so and tests nothing.
