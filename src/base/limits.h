@@ -61,6 +61,13 @@ enum {
     LIMIT_PEM_FILE_BYTES = 1024 * 1024,
     LIMIT_COLLATERALS_FILE_BYTES = 1024 * 1024 * 1024,
 
+    /* PCKIDRetrievalTool */
+    LIMIT_EFI_VARIABLE_BYTES = 512 * 1024, /* half of LIMIT_MANIFEST_HEX; Intel's buffer is half */
+    LIMIT_PLATFORM_ID_BYTES = 260,         /* as Intel's tool */
+    LIMIT_NETWORK_SETTING_BYTES = 64 * 1024,
+    LIMIT_PCKID_CSV_BYTES = 64 * 1024 * 1024, /* of --send: thousands of records */
+    LIMIT_PCKID_RECORDS = 65536,
+
     /* pcs-sim: what its control endpoint, options and fleet file can make grow */
     LIMIT_SIM_FLEET_BYTES = 256 * 1024 * 1024, /* a file of 10,000 multi-package platforms */
     LIMIT_SIM_PLATFORMS = 1000000,
