@@ -8,7 +8,9 @@
  * config.md, Programs.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -243,12 +245,53 @@ static start_step_fn *const start_steps[] = {
 
 /* ---- stop: in reverse, whatever there is ---- */
 
+struct let_go {
+    struct upstream *upstream;
+    sem_t drained;
+};
+
+/* Runs beside the drain. Whoever still waits for the PCS a second before its end is let go, and
+ * hears 503 instead of nothing. */
+static void *
+let_go_run(void *self)
+{
+    struct let_go *let_go = self;
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += DAEMON_DRAIN_MS / 1000 - 1;
+    while (sem_clockwait(&let_go->drained, CLOCK_MONOTONIC, &end) != 0) {
+        if (errno == ETIMEDOUT) {
+            pcs_client_stop(let_go->upstream);
+            break;
+        }
+    }
+    return NULL;
+}
+
+static void
+drain(struct daemon *daemon)
+{
+    struct let_go let_go = {.upstream = daemon->upstream};
+    pthread_t thread;
+    bool is_running = false;
+    sem_init(&let_go.drained, 0, 0);
+    if (daemon->upstream != NULL) {
+        is_running = pthread_create(&thread, NULL, let_go_run, &let_go) == 0;
+    }
+    http_server_drain(daemon->server, DAEMON_DRAIN_MS);
+    sem_post(&let_go.drained);
+    if (is_running) {
+        pthread_join(thread, NULL);
+    }
+    sem_destroy(&let_go.drained);
+}
+
 static void
 stop(struct daemon *daemon)
 {
     timer_stop(&daemon->timer);
     if (daemon->server != NULL) {
-        http_server_drain(daemon->server, DAEMON_DRAIN_MS);
+        drain(daemon);
     }
     if (daemon->upstream != NULL) {
         pcs_client_stop(daemon->upstream);
