@@ -23,6 +23,9 @@
 
 enum { SVN_CHARS = 64 /* the longest svn has 32; what is longer cannot be one */ };
 
+#define NO_CPUSVN "00000000000000000000000000000000"
+#define NO_PCESVN "0000"
+
 /* ---- platforms and their certificates ---- */
 
 static int
@@ -50,7 +53,7 @@ platform_id_get(const struct member *qeid, const struct member *pceid, const cha
     return 0;
 }
 
-/* Both svns, or neither: rows of platforms with a manifest have none. */
+/* Rows of platforms with a manifest have no svns; one without the other is no raw TCB either. */
 static int
 raw_tcb_get(const struct member *cpusvn, const struct member *pcesvn, const char *place,
             struct collaterals_platform *platform, struct fault *why)
@@ -59,14 +62,21 @@ raw_tcb_get(const struct member *cpusvn, const struct member *pcesvn, const char
     auto_free char *pcesvn_text = NULL;
     int rc = member_get_text(cpusvn, place, SVN_CHARS, &cpusvn_text, why);
     rc = rc != 0 ? rc : member_get_text(pcesvn, place, SVN_CHARS, &pcesvn_text, why);
-    if (rc != 0 || (cpusvn_text[0] == '\0' && pcesvn_text[0] == '\0')) {
+    if (rc != 0) {
         return rc;
     }
-    if (!raw_tcb_parse(span_of_text(cpusvn_text), span_of_text(pcesvn_text), &platform->raw)) {
+    bool has_cpusvn = cpusvn_text[0] != '\0';
+    bool has_pcesvn = pcesvn_text[0] != '\0';
+    struct raw_tcb raw;
+    if (!raw_tcb_parse(span_of_text(has_cpusvn ? cpusvn_text : NO_CPUSVN),
+                       span_of_text(has_pcesvn ? pcesvn_text : NO_PCESVN), &raw)) {
         return fault_set(why, FAULT_INPUT, "parse",
                          "%s: cpu_svn and pce_svn: expected 32 and 4 hex digits, or none", place);
     }
-    platform->has_raw = true;
+    if (has_cpusvn && has_pcesvn) {
+        platform->raw = raw;
+        platform->has_raw = true;
+    }
     return 0;
 }
 
@@ -139,8 +149,14 @@ platforms_parse(struct span array, struct collaterals_file *file, struct fault *
 static int
 cert_parse(struct span object, const char *place, struct raw_pck *pck, struct fault *why)
 {
+    struct member tcb = {.name = "tcb"};
+    int rc = members_find(object, place, &tcb, 1, why);
+    rc = rc != 0 ? rc : member_require(&tcb, place, why);
+    if (rc != 0) {
+        return rc;
+    }
     struct fault inner = {0};
-    int rc = raw_pck_parse(object, pck, &inner);
+    rc = raw_pck_parse(object, pck, &inner);
     if (rc != 0) {
         return fault_set(why, rc, "parse", "%s: %s", place, inner.text);
     }
@@ -174,6 +190,20 @@ certs_parse(struct span array, const char *place, struct raw_reply *raw, struct 
     return rc;
 }
 
+/* Intel's tool drops "Not available" entries, and may so leave none: that is nothing to replace a
+ * platform's present certificates with. */
+static int
+check_has_cert(const struct raw_reply *raw, const char *place, struct fault *why)
+{
+    for (size_t i = 0; i < raw->pck_count; i++) {
+        if (raw->pcks[i].available) {
+            return 0;
+        }
+    }
+    return fault_set(why, FAULT_INPUT, "parse", "%s.certs: no certificate of the platform is left",
+                     place);
+}
+
 static int
 pck_parse(struct span object, const char *place, struct collaterals_pck *pck, struct fault *why)
 {
@@ -185,10 +215,12 @@ pck_parse(struct span object, const char *place, struct collaterals_pck *pck, st
     };
     int rc = members_find(object, place, m, COUNT, why);
     rc = rc != 0 ? rc : platform_id_get(&m[QE_ID], &m[PCE_ID], place, &pck->id, why);
+    rc = rc != 0 ? rc : member_require(&m[ENC_PPID], place, why);
     rc = rc != 0 ? rc : enc_ppid_get(&m[ENC_PPID], place, &pck->enc_ppid, why);
     rc = rc != 0 ? rc : manifest_get(m[MANIFEST], place, &pck->manifest, why);
     rc = rc != 0 ? rc : member_require(&m[CERTS], place, why);
     rc = rc != 0 ? rc : certs_parse(m[CERTS].value, place, &pck->raw, why);
+    rc = rc != 0 ? rc : check_has_cert(&pck->raw, place, why);
     return rc;
 }
 
@@ -205,11 +237,10 @@ pcks_parse(struct span array, struct collaterals_file *file, struct fault *why)
 {
     struct json_walk walk;
     int rc = array_open(array, "collaterals.pck_certs", &walk, why);
-    size_t index = 0;
     struct span name, value;
     while (rc == 0 && json_walk_next(&walk, &name, &value) == 0) {
         char place[PLACE_SIZE];
-        snprintf(place, sizeof place, "collaterals.pck_certs[%zu]", index++);
+        snprintf(place, sizeof place, "collaterals.pck_certs[%zu]", file->pck_count);
         struct collaterals_pck *pcks =
             array_room(file->pcks, file->pck_count, sizeof file->pcks[0]);
         if (pcks == NULL) {
@@ -219,12 +250,6 @@ pcks_parse(struct span array, struct collaterals_file *file, struct fault *why)
         struct collaterals_pck *pck = &pcks[file->pck_count++];
         raw_reply_init(&pck->raw);
         rc = pck_parse(value, place, pck, why);
-        if (rc == 0 && pck->raw.pck_count == 0) {
-            /* Intel's tool drops "Not available" entries: none may be left, which is no reason to
-             * take the platform's present certificates away. */
-            pck_done(pck);
-            file->pck_count--;
-        }
     }
     return rc;
 }

@@ -82,6 +82,7 @@ certificates_parse(struct span object, struct collaterals_file *file, struct cha
     };
     struct member cas[] = {{.name = "PROCESSOR"}, {.name = "PLATFORM"}};
     int rc = members_find(object, place, members, ARRAY_COUNT(members), why);
+    members[1].found = members[1].found && !span_is(members[1].value, "null");
     rc = rc != 0 ? rc : member_require(&members[0], place, why);
     rc = rc != 0 ? rc : members_find(members[0].value, pck_place, cas, ARRAY_COUNT(cas), why);
     rc = rc != 0 ? rc : chain_get(&cas[0], pck_place, &file->pck_chains[PCK_CA_PROCESSOR], why);
@@ -141,6 +142,15 @@ item_add_json(struct collaterals_file *file, const struct item_key *key, const c
     return rc != 0 ? collaterals_out_of_memory(why) : 0;
 }
 
+/* Intel's service looks at the _early members only where they hold something: null and an empty
+ * text are as good as absent. */
+static bool
+is_left_out(const struct member *member, enum update_type update)
+{
+    return !member->found || (update == UPDATE_EARLY &&
+                              (span_is(member->value, "null") || span_is(member->value, "\"\"")));
+}
+
 static int
 tcbinfo_entry_parse(struct span object, const char *place, struct collaterals_file *file,
                     const char *chain, struct fault *why)
@@ -162,7 +172,8 @@ tcbinfo_entry_parse(struct span object, const char *place, struct collaterals_fi
         return fault_set(why, FAULT_INPUT, "parse", "%s.fmspc: expected 12 hex digits", place);
     }
     for (size_t i = 0; rc == 0 && i < FMSPC; i++) {
-        if (!members[i].found || tcbinfo_parts[i].version != file->version) {
+        if (is_left_out(&members[i], tcbinfo_parts[i].update) ||
+            tcbinfo_parts[i].version != file->version) {
             continue;
         }
         if (members[i].value.data[0] != '{') {
@@ -225,7 +236,7 @@ identities_parse(struct span collaterals, struct collaterals_file *file, const c
         const struct identity_part *part = &identity_parts[i];
         /* API version 3 knows no TDX */
         bool has_place = file->version == 4 || part->enclave != ENCLAVE_TDQE;
-        if (members[i].found && has_place) {
+        if (!is_left_out(&members[i], part->update) && has_place) {
             struct item_key key = {.kind = ITEM_IDENTITY,
                                    .api_version = file->version,
                                    .enclave = part->enclave,

@@ -239,7 +239,9 @@ test_refuses_values_without_their_form(void **state)
         {P("\"qe_id\": \"a\", \"pce_id\": \"000g\""), "platforms[1].pce_id"},
         {P("\"qe_id\": \"a\", \"pce_id\": \"0000\", \"cpu_svn\": \"00\", \"pce_svn\": \"0000\""),
          "platforms[1]: cpu_svn"},
-        {P("\"qe_id\": \"a\", \"pce_id\": \"0000\", \"cpu_svn\": \"" CPUSVN "\""),
+        {P("\"qe_id\": \"a\", \"pce_id\": \"0000\", \"cpu_svn\": \"00\", \"pce_svn\": \"\""),
+         "platforms[1]: cpu_svn"},
+        {P("\"qe_id\": \"a\", \"pce_id\": \"0000\", \"pce_svn\": \"0g00\""),
          "platforms[1]: cpu_svn"},
         {P("\"qe_id\": \"a\", \"pce_id\": \"0000\", \"enc_ppid\": \"00\""),
          "platforms[1].enc_ppid"},
@@ -275,7 +277,8 @@ static void
 test_refuses_more_certificates_than_a_platform_may_have(void **state)
 {
     auto_cleanup(buf_done) struct buf b = BUF_INIT(16 * 1024 * 1024);
-    buf_add_text(&b, "[{\"qe_id\": \"a\", \"pce_id\": \"0000\", \"certs\": [" CERT("x"));
+    buf_add_text(&b, "[{\"qe_id\": \"a\", \"pce_id\": \"0000\", \"enc_ppid\": \"\", "
+                     "\"certs\": [" CERT("x"));
     for (int i = 0; i < LIMIT_PCK_CERTS; i++) {
         buf_add_text(&b, ", " CERT("x"));
     }
@@ -306,11 +309,43 @@ test_refuses_a_broken_percent_escape(void **state)
 static void
 test_refuses_a_certificate_entry_without_its_form(void **state)
 {
-    struct parts parts = parts_whole();
-    parts.pck_certs = "[{\"qe_id\": \"a\", \"pce_id\": \"0000\", \"certs\": [{\"cert\": \"x\"}]}]";
-    expect_refused(&parts, "pck_certs[0].certs[0]");
-    parts.pck_certs = "[{\"qe_id\": \"a\", \"pce_id\": \"0000\"}]";
-    expect_refused(&parts, "certs is missing");
+#define P(members) "[{\"qe_id\": \"a\", \"pce_id\": \"0000\"" members "}]"
+#define PPID ", \"enc_ppid\": \"\""
+    static const struct {
+        const char *pck_certs, *named;
+    } cases[] = {
+        {P(PPID ", \"certs\": [{\"tcb\": {}, \"cert\": \"x\"}]"), "pck_certs[0].certs[0]: tcbm"},
+        {P(PPID ", \"certs\": [{\"tcb\": {}, \"tcbm\": \"" TCBM "\", \"cert\": \"x\"}]"),
+         "pck_certs[0].certs[0]: sgxtcbcomp01svn"},
+        {P(PPID ", \"certs\": [{\"tcbm\": \"" TCBM "\", \"cert\": \"x\"}]"),
+         "pck_certs[0].certs[0]: member tcb is missing"},
+        {P(PPID), "certs is missing"},
+        {P(", \"certs\": [" CERT("x") "]"), "enc_ppid is missing"},
+    };
+#undef PPID
+#undef P
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct parts parts = parts_whole();
+        parts.pck_certs = cases[i].pck_certs;
+        expect_refused(&parts, cases[i].named);
+    }
+}
+
+static void
+test_refuses_a_platform_of_which_no_certificate_is_left(void **state)
+{
+    static const char *const certs[] = {"[]", "[" CERT("Not available") "]",
+                                        "[" CERT("Not available") ", " CERT("Not available") "]"};
+    for (size_t i = 0; i < ARRAY_COUNT(certs); i++) {
+        auto_cleanup(buf_done) struct buf b = BUF_INIT(16 * 1024);
+        buf_add_format(&b,
+                       "[" PCK("b", "x") ", {\"qe_id\": \"a\", \"pce_id\": \"0000\", "
+                                         "\"enc_ppid\": \"\", \"certs\": %s}]",
+                       certs[i]);
+        struct parts parts = parts_whole();
+        parts.pck_certs = buf_text(&b);
+        expect_refused(&parts, "pck_certs[1].certs: no certificate");
+    }
 }
 
 static void
@@ -552,15 +587,50 @@ test_takes_the_skeleton_with_crls_only(void **state)
 }
 
 static void
-test_skips_a_platform_of_which_no_certificate_is_left(void **state)
+test_takes_what_certificates_there_are_beside_not_available(void **state)
 {
     struct parts parts = parts_whole();
-    parts.pck_certs =
-        "[{\"qe_id\": \"a\", \"pce_id\": \"0000\", \"certs\": []}, " PCK("b", "x") "]";
+    parts.pck_certs = "[{\"qe_id\": \"a\", \"pce_id\": \"0000\", \"enc_ppid\": \"\", "
+                      "\"certs\": [" CERT("Not available") ", " CERT("x") "]}]";
     struct collaterals_file file = expect_taken(&parts, 4);
     assert_int_equal(file.pck_count, 1);
-    assert_string_equal(file.pcks[0].id.qeid, "B");
+    assert_false(file.pcks[0].raw.pcks[0].available);
+    assert_true(file.pcks[0].raw.pcks[1].available);
     collaterals_file_done(&file);
+}
+
+static void
+test_one_svn_without_the_other_is_no_raw_tcb(void **state)
+{
+    static const char *const svns[] = {"\"cpu_svn\": \"" CPUSVN "\"",
+                                       "\"cpu_svn\": \"\", \"pce_svn\": \"0d00\""};
+    for (size_t i = 0; i < ARRAY_COUNT(svns); i++) {
+        auto_cleanup(buf_done) struct buf b = BUF_INIT(4096);
+        buf_add_format(&b, "[{\"qe_id\": \"a\", \"pce_id\": \"0000\", %s}]", svns[i]);
+        struct parts parts = parts_whole();
+        parts.platforms = buf_text(&b);
+        struct collaterals_file file = expect_taken(&parts, 4);
+        assert_int_equal(file.platform_count, 1);
+        assert_false(file.platforms[0].has_raw);
+        collaterals_file_done(&file);
+    }
+}
+
+static void
+test_null_is_as_good_as_absent_where_the_reference_never_looks(void **state)
+{
+    struct parts parts = parts_whole();
+    parts.tcbinfos = "[{\"fmspc\": \"00a067110000\", \"sgx_tcbinfo\": " TCBINFO
+                     ", \"sgx_tcbinfo_early\": null, \"tdx_tcbinfo_early\": \"\"}]";
+    parts.certificates = "{\"SGX-PCK-Certificate-Issuer-Chain\": {}, "
+                         "\"TCB-Info-Issuer-Chain\": null}";
+    parts.rest = ", \"qeidentity_early\": null, \"tdqeidentity_early\": \"\"";
+    struct collaterals_file file = expect_taken(&parts, 4);
+    assert_int_equal(file.item_count, 1);
+    assert_null(file.items[0].raw.issuer_chain);
+    collaterals_file_done(&file);
+    parts.tcbinfos = "[{\"fmspc\": \"00a067110000\", \"sgx_tcbinfo\": null}]";
+    expect_refused(&parts, "tcbinfos[0].sgx_tcbinfo");
 }
 
 static void
@@ -626,6 +696,7 @@ main(void)
         cmocka_unit_test(test_refuses_more_certificates_than_a_platform_may_have),
         cmocka_unit_test(test_refuses_a_broken_percent_escape),
         cmocka_unit_test(test_refuses_a_certificate_entry_without_its_form),
+        cmocka_unit_test(test_refuses_a_platform_of_which_no_certificate_is_left),
         cmocka_unit_test(test_refuses_crls_that_are_not_hex),
         cmocka_unit_test(test_refuses_identities_that_are_not_json),
         cmocka_unit_test(test_refuses_an_fmspc_without_its_form),
@@ -640,7 +711,9 @@ main(void)
         cmocka_unit_test(test_turns_crls_into_der_with_the_chain_of_their_ca),
         cmocka_unit_test(test_crl_without_a_chain_in_the_file_has_none),
         cmocka_unit_test(test_takes_the_skeleton_with_crls_only),
-        cmocka_unit_test(test_skips_a_platform_of_which_no_certificate_is_left),
+        cmocka_unit_test(test_takes_what_certificates_there_are_beside_not_available),
+        cmocka_unit_test(test_one_svn_without_the_other_is_no_raw_tcb),
+        cmocka_unit_test(test_null_is_as_good_as_absent_where_the_reference_never_looks),
         cmocka_unit_test(test_version_3_has_member_names_of_its_own),
         cmocka_unit_test(test_reads_a_real_file),
     };
