@@ -14,7 +14,7 @@ import pytest
 
 from clients import (ADMIN, JSON, OK, Administrator, changed, pckcert_path, queue, register,
                      rows_of, together, upload, wait_until)
-from harness import ADMIN_TOKEN, V3, V4, Simulator
+from harness import ADMIN_TOKEN, ROOT, V3, V4, Simulator
 
 CLIENT = "00906EA10000"
 NO_EARLY = "20906ED50000"
@@ -368,3 +368,21 @@ def test_an_upper_case_manifest_is_not_fetched_anew(lazy, simulator, fleet):
     for manifest in (platform["platform_manifest"].upper(), platform["platform_manifest"].lower()):
         assert register(lazy, platform, platform_manifest=manifest).status == 200
     assert simulator.count("pckcerts") == 1
+
+
+# ---- the page ----
+
+def test_every_test_that_the_page_names_exists():
+    page = (ROOT / "docs" / "reference-faults.md").read_text()
+    named = re.findall(r"`(?:(test_\w+)::)?(test_\w+|\w+\.scn)`", page)
+    assert len(named) > 60
+    integration = "".join(path.read_text() for path in
+                          (ROOT / "tests" / "integration").glob("test_*.py"))
+    for file, name in named:
+        if name.endswith(".scn"):
+            assert (ROOT / "tests" / "scenario" / name).exists(), name
+        elif file:
+            [path] = (ROOT / "tests" / "unit").glob(f"*/{file}.c")
+            assert f"\n{name}(void" in path.read_text(), f"{file}: {name}"
+        else:
+            assert f"\ndef {name}(" in integration, name
