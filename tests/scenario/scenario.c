@@ -137,7 +137,7 @@ client_send(struct scenario *s, struct client *client, const char *method, const
     struct fault why = {0};
     client->scenario = s;
     client->ask.done = client_done;
-    strcpy(client->ask.request_id, "scenario");
+    snprintf(client->ask.request_id, sizeof client->ask.request_id, "scenario");
     int code = route_find(span_of_text(method), path, s->options.upstream_version, &match);
     if (code == 0) {
         code = request_parse(&match, query, &s->policy, &client->ask.request, &why);

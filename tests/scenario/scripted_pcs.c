@@ -71,7 +71,7 @@ levels_json(const struct saying *saying, int version, bool is_tdx)
     struct buf json = BUF_INIT(DOCUMENT_MAX);
     char list[sizeof saying->levels];
     char *rest = list;
-    strcpy(list, saying->levels);
+    memcpy(list, saying->levels, sizeof list);
     buf_add_text(&json, "[");
     for (char *one = strsep(&rest, ","); one != NULL; one = strsep(&rest, ",")) {
         struct testpki_sgx sgx = {0};
@@ -133,7 +133,7 @@ add_certs_json(struct scenario *s, const struct saying *saying, struct buf *json
 {
     char list[sizeof saying->certs];
     char *rest = list;
-    strcpy(list, saying->certs);
+    memcpy(list, saying->certs, sizeof list);
     buf_add_text(json, "[");
     for (char *one = strsep(&rest, ","); one != NULL; one = strsep(&rest, ",")) {
         bool is_available = strncmp(one, "na:", 3) != 0;
@@ -236,8 +236,9 @@ scripted_fetch(struct upstream *self, const struct upstream_query *query, struct
     }
     if (saying->kind == SAYS_PLATFORM) {
         add_certs_json(s, saying, &ret_raw->body);
-        strcpy(ret_raw->fmspc, saying->fmspc);
-        strcpy(ret_raw->ca, saying->ca == TESTPKI_PLATFORM ? "platform" : "processor");
+        memcpy(ret_raw->fmspc, saying->fmspc, sizeof ret_raw->fmspc);
+        snprintf(ret_raw->ca, sizeof ret_raw->ca, "%s",
+                 saying->ca == TESTPKI_PLATFORM ? "platform" : "processor");
     } else {
         add_document(s, saying, query->key, &ret_raw->body);
     }

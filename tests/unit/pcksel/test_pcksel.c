@@ -60,13 +60,13 @@ question_init(struct question *q, const char *const *levels, const char *const *
               const char *raw)
 {
     *q = (struct question){.tcbinfo = {.version = 3, .product = PRODUCT_SGX}};
-    strcpy(q->tcbinfo.fmspc.hex, "00906EA10000");
+    snprintf(q->tcbinfo.fmspc.hex, sizeof q->tcbinfo.fmspc.hex, "00906EA10000");
     q->tcbinfo.levels = q->levels;
     for (size_t i = 0; i < MAX && levels[i] != NULL; i++) {
         struct tcb_text tcb = tcb_read(levels[i]);
         memcpy(q->levels[i].components, tcb.bytes, 16);
         q->levels[i].pcesvn = tcb.pcesvn;
-        strcpy(q->levels[i].status, "UpToDate");
+        snprintf(q->levels[i].status, sizeof q->levels[i].status, "UpToDate");
         q->tcbinfo.level_count++;
     }
     for (size_t i = 0; i < MAX && certs[i] != NULL; i++) {
@@ -174,7 +174,7 @@ test_refuses_fmspc_of_another_model(void **state)
 {
     struct question q;
     question_init(&q, LEVELS, S, "5.5/10");
-    strcpy(q.tcbinfo.fmspc.hex, "00906EA10001");
+    snprintf(q.tcbinfo.fmspc.hex, sizeof q.tcbinfo.fmspc.hex, "00906EA10001");
     expect_fault(&q, FAULT_INPUT, 8, 36);
 }
 
@@ -342,7 +342,7 @@ test_ignores_the_status_of_levels(void **state)
 {
     struct question q;
     question_init(&q, LEVELS, S, "9.9/20");
-    strcpy(q.levels[0].status, "Revoked");
+    snprintf(q.levels[0].status, sizeof q.levels[0].status, "Revoked");
     expect_index(&q, 0, 0);
 }
 
@@ -362,7 +362,7 @@ vendor_init(struct question *q, const char *raw)
 {
     question_init(q, (const char *const[MAX]){"0/7", "0/6", "0/5", "0/4", "0/3", "0/2", "0/1"},
                   (const char *const[MAX]){"0/5", "0/8", "0/7", "0/4", "0/4", "0/5", "0/6"}, raw);
-    strcpy(q->tcbinfo.fmspc.hex, "00707F000000");
+    snprintf(q->tcbinfo.fmspc.hex, sizeof q->tcbinfo.fmspc.hex, "00707F000000");
     for (size_t i = 0; i < 7; i++) {
         assert_int_equal(q->levels[i].pcesvn, vendor_levels[i].pcesvn);
         assert_int_equal(q->exts[i].pcesvn, vendor_certs[i].pcesvn);
@@ -395,7 +395,7 @@ test_selects_among_the_most_levels_and_certificates(void **state)
     static struct sgx_ext exts[LIMIT_PCK_CERTS];
     static const struct sgx_ext *certs[LIMIT_PCK_CERTS];
     struct tcbinfo tcbinfo = {.version = 3, .levels = levels, .level_count = LIMIT_TCB_LEVELS};
-    strcpy(tcbinfo.fmspc.hex, "000000000000");
+    snprintf(tcbinfo.fmspc.hex, sizeof tcbinfo.fmspc.hex, "000000000000");
     for (size_t i = 0; i < LIMIT_TCB_LEVELS; i++) {
         levels[i].pcesvn = (uint16_t)(i + 1000); /* above every certificate */
     }
