@@ -37,11 +37,11 @@ struct cache_options {
 struct cache;
 int cache_new(const struct cache_options *options, struct cache **ret_cache,
               struct fault *why) must_check;
-/* Ends the workers after what they are doing (stop the upstream first), answers what waits with
- * 503. */
+/* Runs what is queued to its end and answers it: stop the upstream first, so that this is 503 at
+ * once for what needs it. NULL is fine. */
 void cache_free(struct cache *cache);
 
-/* Every thread that calls cache_lookup: once at its start and end. */
+/* Every thread that calls cache_lookup, cache_run_jobs or cache_free: once at its start and end. */
 void cache_thread_start(void);
 void cache_thread_stop(void);
 

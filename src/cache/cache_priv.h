@@ -45,6 +45,7 @@ struct cache {
     /* Protects generations against publishing what was read before a write (publish.c). */
     pthread_mutex_t publish_mutex;
     _Atomic uint32_t generations[CACHE_GENERATIONS];
+    _Atomic uint32_t trust_epoch; /* raised by every new root CRL */
 
     /* The CRLs at hand, for revocation (trust_view.c). */
     pthread_mutex_t crl_mutex;
@@ -56,7 +57,8 @@ struct cache {
     int allowance_used;
 
     _Atomic uint64_t hits, misses, stale;
-    _Atomic bool refreshing; /* a scheduled refresh is running */
+    _Atomic bool refreshing;  /* a scheduled refresh is running */
+    _Atomic bool prefetching; /* so is a look for what is due */
     _Atomic int64_t prefetch_next_at;
     _Atomic int64_t gauges_next_at;
 };
@@ -86,8 +88,8 @@ void trust_view_done(struct trust_view *view);
 #define auto_trust_view __attribute__((cleanup(trust_view_done)))
 /* Reads the kept CRLs at start. */
 void trust_view_load_crls(struct cache *cache);
-/* A newly published CRL takes effect. */
-void trust_view_learn(struct cache *cache, struct proven *crl);
+/* A newly published CRL takes effect. False for what is no such CRL, or the same bytes again. */
+bool trust_view_learn(struct cache *cache, struct proven *crl);
 
 /* ---- lookup.c: step 3 ---- */
 /* What a call of the store gave, if it failed: a log line and a count. Each failure comes here
@@ -125,14 +127,21 @@ enum obtain {
  * *ret_proven is then set too, if there is any, and the code is that of the fetch. */
 int fill_obtain(struct cache *cache, const struct item_key *key, enum obtain how, struct fill *fill,
                 struct proven **ret_proven, struct fault *why) must_check;
+/* May root_crl be kept under its URL too? *ret_url is url, or NULL if a newer one is kept there. */
+int fill_check_crl_url(struct cache *cache, const char *url, const struct proven *root_crl,
+                       const char **ret_url, struct fault *why) must_check;
 /* Unproven: the security event, its metric. */
 void fill_report_unproven(struct cache *cache, const struct item_key *key, const char *from,
                           const char *request_id, const struct fault *why);
 
 /* ---- publish.c: step 7 ---- */
-/* Makes proven what every later request gets; drops what it replaces. The write mutex is held. */
-void publish_item(struct cache *cache, struct proven *proven);
-/* All responses of a platform's raw TCBs go. */
+/* Makes proven what every later request gets; drops what it replaces. epoch: publish_epoch from
+ * before it was proven; if a root CRL came since, it is read back and judged anew when asked for.
+ * The write mutex is held. */
+void publish_item(struct cache *cache, struct proven *proven, uint32_t epoch);
+uint32_t publish_epoch(struct cache *cache);
+/* All responses of a platform's raw TCBs go; mappings: those known to be in memory. The write mutex
+ * is held. */
 void publish_platform(struct cache *cache, const struct platform_id *id,
                       const struct store_mapping *mappings, size_t count);
 void publish_drop(struct cache *cache, struct span key);
@@ -141,9 +150,17 @@ void publish_drop(struct cache *cache, struct span key);
 uint32_t publish_generation(struct cache *cache, struct span key);
 void publish_loaded(struct cache *cache, struct span key, uint32_t generation,
                     struct response *response, int64_t lives_until_ms);
-/* Remembers a refusal (404: 10 s, 503 from upstream: 5 s; others not at all). */
-void publish_refusal(struct cache *cache, struct span key, struct response *response);
-/* The fault remembered for a key: true and *why. */
+/* Lets look-ups find a refusal for a while (404: 10 s, 503 from upstream: 5 s; others not at all),
+ * under the same condition. */
+void publish_refusal(struct cache *cache, struct span key, uint32_t generation,
+                     struct response *response);
+/* Remembers for as long why the PCS was asked in vain, under a key that no look-up has. */
+void publish_remember(struct cache *cache, struct span key, const struct fault *why,
+                      int retry_after_s);
+/* The key under which it is remembered of an item. Returns its length. */
+enum { PUBLISH_KEY_SIZE = ITEM_KEY_TEXT_SIZE + 8 };
+size_t publish_asked_key(const struct item_key *key, char out[PUBLISH_KEY_SIZE]);
+/* The fault remembered for such a key: true and *why, of stage "remembered". */
 bool publish_remembered(struct cache *cache, struct span key, struct fault *why,
                         int *ret_retry_after_s);
 
@@ -168,7 +185,8 @@ struct platform_wish {
     bool is_authenticated;      /* asks the PCS whatever is remembered */
     struct fmspc_set *asked;    /* of the refresh that it is part of; NULL: none */
     const char *request_id;
-    int retry_after_s; /* set on FAULT_UPSTREAM_DOWN */
+    int retry_after_s;       /* set on FAULT_UPSTREAM_DOWN */
+    bool raw_is_unavailable; /* set in REQ mode: raw is queued as Not available */
 };
 /* Fetches a platform's certificates and TCB infos, verifies, selects, stores, publishes (api.md,
  * Fetching a platform from the PCS). *ret_unavailable, if not NULL: some were Not available. */
@@ -176,15 +194,24 @@ int platform_fetch(struct cache *cache, struct platform_wish *wish, bool *ret_un
                    struct fault *why) must_check;
 /* False when the ceiling on new platforms of unauthenticated callers is reached. */
 bool platform_allowance(struct cache *cache);
-/* The key under which a PPID that the PCS does not know is remembered. */
-void platform_unknown_key(const struct platform_wish *wish, char out[96]);
+/* Is it remembered that the PCS does not know the platform, or cannot be reached? */
+bool platform_is_remembered(struct cache *cache, const struct platform_wish *wish);
+/* prefix and the digest of a and b: for what is remembered of a PPID or a manifest. */
+enum { PLATFORM_KEY_SIZE = 96 };
+void platform_digest_key(const char *prefix, struct span a, struct span b,
+                         char out[PLATFORM_KEY_SIZE]);
 struct response *pck_answer(struct cache *cache, const struct ask *ask, enum lane lane,
                             bool *ret_needs_upstream);
 
 /* ---- select.c: PCK certificate selection on what is cached ---- */
-/* The SGX TCB info that selection uses: early if present, else standard. FAULT_NOT_FOUND. */
+/* The keys of what selection may use, in the order of preference: early, then standard. */
+enum { SELECT_CANDIDATES = 4 };
+void select_candidates(const struct fmspc *fmspc, struct item_key out[SELECT_CANDIDATES]);
+/* The SGX TCB info that selection uses: the first of them that is cached. FAULT_NOT_FOUND. */
 int select_tcbinfo(struct cache *cache, const struct fmspc *fmspc, struct proven **ret_proven,
                    struct fault *why) must_check;
+/* Changes with every TCB info that select_tcbinfo may give for the FMSPC. */
+uint32_t select_generation(struct cache *cache, const struct fmspc *fmspc);
 /* The certificate for a raw TCB; its index in certs->pcks. */
 int select_pck(const struct proven *certs, const struct proven *tcbinfo,
                const struct platform_id *id, const struct raw_tcb *raw, size_t *ret_index,

@@ -18,6 +18,7 @@ struct enrollment {
     struct cache *cache;
     struct ask *ask;
     struct registration registration;
+    bool stays_queued; /* the fetch made its row one of a certificate that is not available */
     int retry_after_s;
 };
 
@@ -129,6 +130,7 @@ enroll_fetch_locked(struct enrollment *e, struct fault *why)
         } else {
             code = platform_fetch(e->cache, &wish, NULL, why);
             e->retry_after_s = wish.retry_after_s;
+            e->stays_queued = wish.raw_is_unavailable;
         }
     }
     store_platform_done(&known);
@@ -215,7 +217,7 @@ enroll_act(struct enrollment *e, enum action action, bool is_cached, struct faul
     if (!is_cached) {
         code = enroll_fetch(e, why);
     }
-    if (code == 0 && action == ACTION_QUEUE_AND_FETCH) {
+    if (code == 0 && action == ACTION_QUEUE_AND_FETCH && !e->stays_queued) {
         code = enroll_queue_done(e, why);
     }
     return code == 0 ? enroll_obtain_collateral(e, why) : code;

@@ -111,13 +111,35 @@ fill_is_change(const struct proven *proven, const struct proven *kept)
     return kept == NULL || !span_equal(buf_span(&proven->body), buf_span(&kept->body));
 }
 
+int
+fill_check_crl_url(struct cache *cache, const char *url, const struct proven *root_crl,
+                   const char **ret_url, struct fault *why)
+{
+    struct item_key key = {.kind = ITEM_CRL, .api_version = 4};
+    *ret_url = NULL;
+    if (!span_to_text(span_of_text(url), key.url, sizeof key.url)) {
+        return 0;
+    }
+    auto_proven struct proven *kept = NULL;
+    int code = lookup_item(cache, &key, &kept, why);
+    if (code == FAULT_NOT_FOUND || (code == 0 && !proven_is_older(root_crl, kept))) {
+        *ret_url = url;
+        return 0;
+    }
+    return code;
+}
+
 /* Step 6 for one item: not if it is older than what is kept (*ret_proven becomes the kept one). */
 static int
 fill_store(struct cache *cache, struct fill *fill, struct proven **proven, bool *ret_changed,
            struct fault *why)
 {
     auto_proven struct proven *kept = NULL;
-    if (lookup_item(cache, fill->query.key, &kept, NULL) == 0 && proven_is_older(*proven, kept)) {
+    int code = lookup_item(cache, fill->query.key, &kept, why);
+    if (code != 0 && code != FAULT_NOT_FOUND) {
+        return code; /* perhaps a newer one is kept */
+    }
+    if (code == 0 && proven_is_older(*proven, kept)) {
         fill_log_change(LOG_EVENT_COLLATERAL_OLDER, *proven, kept, fill->request_id);
         proven_unref(*proven);
         *proven = proven_ref(kept);
@@ -136,10 +158,13 @@ fill_store(struct cache *cache, struct fill *fill, struct proven **proven, bool 
     const struct proven *items[] = {*proven};
     struct store_batch batch = {.items = items, .item_count = 1};
     if (fill->query.key->kind == ITEM_ROOT_CRL) {
-        batch.root_crl_url = fill->query.crl_url;
+        code = fill_check_crl_url(cache, fill->query.crl_url, *proven, &batch.root_crl_url, why);
+        if (code != 0) {
+            return code;
+        }
     }
     struct fault detail = {0};
-    int code = store_put(cache->options.store, &batch, &detail);
+    code = store_put(cache->options.store, &batch, &detail);
     if (code != 0) {
         store_trouble(fill->request_id, &detail);
         if (why != NULL) {
@@ -162,6 +187,7 @@ fill_run(struct cache *cache, struct fill *fill, struct proven **ret_proven, str
     struct proven *proven = NULL;
     bool changed = false;
     int code = fill_fetch(cache, fill, &raw, why);
+    uint32_t epoch = publish_epoch(cache);
     if (code == 0) {
         code = fill_verify(cache, fill->query.key, &raw, fill->request_id, &proven, why);
     }
@@ -169,7 +195,7 @@ fill_run(struct cache *cache, struct fill *fill, struct proven **ret_proven, str
         pthread_mutex_lock(&cache->write_mutex);
         code = fill_store(cache, fill, &proven, &changed, why);
         if (code == 0) {
-            publish_item(cache, proven);
+            publish_item(cache, proven, epoch);
         }
         pthread_mutex_unlock(&cache->write_mutex);
     }
@@ -244,7 +270,7 @@ fill_find_kept(struct cache *cache, const struct item_key *key, struct proven **
 
 /* With the item's lock held: the second look, the remembered refusal, the fetch. */
 static int
-fill_obtain_locked(struct cache *cache, const char *key_text, enum obtain how, struct fill *fill,
+fill_obtain_locked(struct cache *cache, struct span asked_key, enum obtain how, struct fill *fill,
                    struct proven **ret_proven, struct fault *why)
 {
     auto_proven struct proven *kept = NULL;
@@ -258,7 +284,7 @@ fill_obtain_locked(struct cache *cache, const char *key_text, enum obtain how, s
             return 0;
         }
         if (!fill->is_authenticated &&
-            publish_remembered(cache, span_of_text(key_text), why, &fill->retry_after_s)) {
+            publish_remembered(cache, asked_key, why, &fill->retry_after_s)) {
             *ret_proven = kept != NULL ? proven_ref(kept) : *ret_proven;
             return (int)why->code;
         }
@@ -290,22 +316,19 @@ fill_obtain(struct cache *cache, const struct item_key *key, enum obtain how, st
     if (how == OBTAIN_MISSING && fill_find_kept(cache, key, ret_proven)) {
         return 0;
     }
-    char text[ITEM_KEY_TEXT_SIZE];
-    item_key_text(key, text);
-    if (!item_lock(cache->locks, text)) {
+    char lock[ITEM_KEY_TEXT_SIZE], asked[PUBLISH_KEY_SIZE];
+    struct span asked_key = span_of(asked, publish_asked_key(key, asked));
+    item_key_text(key, lock);
+    if (!item_lock(cache->locks, lock)) {
         return fault_set(why, FAULT_MEMORY, "lock", "no memory for an item lock");
     }
     struct fault detail = {0};
     fill->query.key = key;
-    int code = fill_obtain_locked(cache, text, how, fill, ret_proven, &detail);
-    if (code != 0) {
-        struct response *refusal = response_of_fault(&detail, true, fill->retry_after_s);
-        if (refusal != NULL && *ret_proven == NULL) {
-            publish_refusal(cache, span_of_text(text), refusal);
-        }
-        response_unref(refusal);
+    int code = fill_obtain_locked(cache, asked_key, how, fill, ret_proven, &detail);
+    if (code != 0 && strcmp(detail.stage, "remembered") != 0) {
+        publish_remember(cache, asked_key, &detail, fill->retry_after_s);
     }
-    item_unlock(cache->locks, text);
+    item_unlock(cache->locks, lock);
     if (code != 0 && why != NULL) {
         *why = detail;
     }

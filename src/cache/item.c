@@ -49,6 +49,7 @@ item_serve_stale(struct cache *cache, const struct ask *ask, const struct proven
     char text[ITEM_KEY_TEXT_SIZE];
     item_key_text(&kept->key, text);
     if (kept->signer_revoked) {
+        response->fresh_until = 0; /* never fresh again, whatever the clock says */
         log_event(LOG_EVENT_REVOKED, ask->request_id, LOG_TEXT("item", text));
     } else {
         char until[CLOCK_ISO8601_SIZE];
@@ -69,14 +70,64 @@ item_refuse(const struct fault *why, enum action action)
     return cache_refuse(&refusal, true, 0);
 }
 
+static struct response *
+item_respond(const struct proven *proven, const struct ask *ask)
+{
+    struct fault why = {0};
+    struct response *response = respond_item(proven, ask->request.encoding);
+    if (response == NULL) {
+        fault_set(&why, FAULT_MEMORY, "respond", "no memory for the answer");
+        return cache_refuse(&why, true, 0);
+    }
+    return response;
+}
+
+/* One question as it is answered. */
+struct item_question {
+    struct cache *cache;
+    const struct ask *ask;
+    struct span key; /* as look-ups have it */
+    char key_text[ITEM_KEY_TEXT_SIZE + 8];
+    uint32_t generation; /* before anything was read */
+};
+
+static void
+item_question_init(struct item_question *q, struct cache *cache, const struct ask *ask)
+{
+    q->cache = cache;
+    q->ask = ask;
+    q->key = span_of(q->key_text, lookup_key(&ask->request, q->key_text));
+    q->generation = publish_generation(cache, q->key);
+}
+
+/* The PCS was asked in vain, now or (remembered) a moment ago: what is kept (may be NULL), or why
+ * not. What is remembered is not remembered any longer for it. */
+static struct response *
+item_answer_in_vain(const struct item_question *q, const struct proven *kept,
+                    const struct fault *why, int retry_after_s)
+{
+    bool is_remembered = strcmp(why->stage, "remembered") == 0;
+    if (kept == NULL) {
+        struct response *refusal = cache_refuse(why, true, retry_after_s);
+        if (!is_remembered) {
+            publish_refusal(q->cache, q->key, q->generation, refusal);
+        }
+        return refusal;
+    }
+    struct response *response = item_serve_stale(q->cache, q->ask, kept, why, retry_after_s);
+    if (why->code == FAULT_UPSTREAM_DOWN && !is_remembered) {
+        publish_loaded(q->cache, q->key, q->generation, response,
+                       cache_now_ms(q->cache) + CACHE_REMEMBER_DOWN_MS);
+    }
+    return response;
+}
+
 /* Local lane: the store and the mode decide. NULL and *ret_fetch: ask the PCS. */
 static struct response *
-item_answer_kept(struct cache *cache, const struct ask *ask, bool *ret_fetch)
+item_answer_kept(const struct item_question *q, bool *ret_fetch)
 {
-    const struct item_key *key = &ask->request.key;
-    char key_text[ITEM_KEY_TEXT_SIZE + 8];
-    struct span key_span = span_of(key_text, lookup_key(&ask->request, key_text));
-    uint32_t generation = publish_generation(cache, key_span);
+    struct cache *cache = q->cache;
+    const struct item_key *key = &q->ask->request.key;
     auto_proven struct proven *kept = NULL;
     struct fault why = {0};
     int code = lookup_item(cache, key, &kept, &why);
@@ -85,65 +136,53 @@ item_answer_kept(struct cache *cache, const struct ask *ask, bool *ret_fetch)
     }
     struct response *response = NULL;
     if (kept != NULL && proven_is_fresh(kept, cache_now(cache))) {
-        response = respond_item(kept, ask->request.encoding);
-        if (response == NULL) {
-            fault_set(&why, FAULT_MEMORY, "respond", "no memory for the answer");
-            return cache_refuse(&why, true, 0);
+        response = item_respond(kept, q->ask);
+        if (response->fault == FAULT_NONE) {
+            publish_loaded(cache, q->key, q->generation, response, INT64_MAX);
         }
-        publish_loaded(cache, key_span, generation, response, INT64_MAX);
         return response;
     }
     enum action action = mode_action(cache->options.mode, item_situation(key, kept != NULL));
     if (action == ACTION_FETCH) {
+        char asked[PUBLISH_KEY_SIZE];
+        struct span asked_key = span_of(asked, publish_asked_key(key, asked));
+        int retry_after_s = 0;
+        if (publish_remembered(cache, asked_key, &why, &retry_after_s)) {
+            return item_answer_in_vain(q, kept, &why, retry_after_s);
+        }
         *ret_fetch = true;
         return NULL;
     }
     if (action != ACTION_SERVE) {
         return item_refuse(&why, action);
     }
-    response = item_serve_stale(cache, ask, kept, NULL, 0);
+    response = item_serve_stale(cache, q->ask, kept, NULL, 0);
     if (response->is_stale) {
-        publish_loaded(cache, key_span, generation, response, INT64_MAX);
+        publish_loaded(cache, q->key, q->generation, response, INT64_MAX);
     }
     return response;
 }
 
 /* Upstream lane: fetched, or what is kept if that fails. */
 static struct response *
-item_answer_fetched(struct cache *cache, const struct ask *ask)
+item_answer_fetched(const struct item_question *q)
 {
-    char key_text[ITEM_KEY_TEXT_SIZE + 8];
-    struct span key_span = span_of(key_text, lookup_key(&ask->request, key_text));
     struct fault why = {0};
-    struct fill fill = {.request_id = ask->request_id};
+    struct fill fill = {.request_id = q->ask->request_id};
     auto_proven struct proven *proven = NULL;
-    uint32_t generation = publish_generation(cache, key_span);
-    int code = fill_obtain(cache, &ask->request.key, OBTAIN_MISSING, &fill, &proven, &why);
-    if (proven == NULL) {
-        return cache_refuse(&why, true, fill.retry_after_s);
+    int code = fill_obtain(q->cache, &q->ask->request.key, OBTAIN_MISSING, &fill, &proven, &why);
+    if (proven != NULL && proven_is_fresh(proven, cache_now(q->cache))) {
+        return item_respond(proven, q->ask);
     }
-    if (proven_is_fresh(proven, cache_now(cache))) {
-        struct response *response = respond_item(proven, ask->request.encoding);
-        if (response == NULL) {
-            fault_set(&why, FAULT_MEMORY, "respond", "no memory for the answer");
-            return cache_refuse(&why, true, 0);
-        }
-        return response;
-    }
-    struct response *response =
-        item_serve_stale(cache, ask, proven, code != 0 ? &why : NULL, fill.retry_after_s);
-    if (code == FAULT_UPSTREAM_DOWN) {
-        publish_loaded(cache, key_span, generation, response,
-                       cache_now_ms(cache) + CACHE_REMEMBER_DOWN_MS);
-    }
-    return response;
+    return code != 0 ? item_answer_in_vain(q, proven, &why, fill.retry_after_s)
+                     : item_serve_stale(q->cache, q->ask, proven, NULL, 0);
 }
 
 struct response *
 item_answer(struct cache *cache, const struct ask *ask, enum lane lane, bool *ret_needs_upstream)
 {
-    if (lane == LANE_LOCAL) {
-        return item_answer_kept(cache, ask, ret_needs_upstream);
-    }
-    return item_answer_fetched(cache, ask);
+    struct item_question question;
+    item_question_init(&question, cache, ask);
+    return lane == LANE_LOCAL ? item_answer_kept(&question, ret_needs_upstream)
+                              : item_answer_fetched(&question);
 }

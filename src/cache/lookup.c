@@ -25,15 +25,21 @@ lookup_key(const struct request *request, char out[ITEM_KEY_TEXT_SIZE + 8])
     return size;
 }
 
+/* Neither expired since it was published, nor published as stale by a clock that was ahead. */
+static bool
+lookup_will_do(const struct response *response, int64_t now)
+{
+    return response->fault != FAULT_NONE || response->is_stale == (response->fresh_until <= now);
+}
+
 struct response *
 cache_lookup(struct cache *cache, const struct request *request)
 {
     char key[ITEM_KEY_TEXT_SIZE + 8];
     size_t size = lookup_key(request, key);
     struct response *response = memory_get(cache->memory, span_of(key, size), cache_now_ms(cache));
-    if (response != NULL && !response->is_stale && response->fault == FAULT_NONE &&
-        response->fresh_until <= cache_now(cache)) {
-        response_unref(response); /* expired since: the flight decides */
+    if (response != NULL && !lookup_will_do(response, cache_now(cache))) {
+        response_unref(response); /* the flight decides */
         response = NULL;
     }
     if (response == NULL) {
@@ -70,7 +76,7 @@ lookup_item(struct cache *cache, const struct item_key *key, struct proven **ret
             trust_view_add_chains(&view, cache);
         }
         code = verify(&view.context, key, &raw, ret_proven, &detail);
-        if (code != 0) {
+        if (code != 0 && code != FAULT_MEMORY) {
             char text[ITEM_KEY_TEXT_SIZE];
             item_key_text(key, text);
             log_event(LOG_EVENT_ROW_UNPROVEN, NULL, LOG_TEXT("item", text), LOG_FAULT(&detail));

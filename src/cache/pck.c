@@ -11,6 +11,7 @@
 
 #include "cache/cache_priv.h"
 #include "cache/mode.h"
+#include "metrics/metrics.h"
 
 /* When the PCS is to be asked again: never, or an hour after it said Not available. */
 static int64_t
@@ -21,19 +22,43 @@ pck_fresh_until(const struct cache *cache, int64_t not_available_at)
     return asks_again ? not_available_at + CACHE_ASK_AGAIN_S : INT64_MAX;
 }
 
-static void
-pck_report_revoked(const struct ask *ask, const struct proven *certs, size_t index)
+/* What the store has to say. */
+struct pck_kept {
+    struct response *response; /* NULL: none */
+    int64_t fresh_until;       /* of the answer: when the PCS is to be asked again */
+    bool is_incomplete;        /* that time has come */
+    bool is_lasting;           /* good until something is written: memory may keep it */
+    uint32_t generation;       /* of the platform, before anything was read */
+};
+
+/* The answer by one certificate. That of a revoked leaf is served and reported (the verifier judges
+ * it), that of a revoked CA is stale (trust.md, 1). */
+static int
+pck_respond(const struct ask *ask, const struct proven *certs, size_t index, struct pck_kept *kept,
+            struct fault *why)
 {
-    if (certs->pcks[index].revoked) {
-        log_event(LOG_EVENT_REVOKED, ask->request_id, LOG_TEXT("item", "pck"),
-                  LOG_TEXT("fmspc", certs->fmspc.hex), LOG_TEXT("tcbm", certs->pcks[index].tcbm));
+    const struct proven_pck *pck = &certs->pcks[index];
+    struct response *response = respond_pck(certs, pck, kept->fresh_until);
+    if (response == NULL) {
+        return fault_set(why, FAULT_MEMORY, "respond", "no memory for the answer");
     }
+    if (certs->signer_revoked) {
+        response->is_stale = true;
+        response->fresh_until = 0;
+    }
+    if (certs->signer_revoked || pck->revoked) {
+        log_event(LOG_EVENT_REVOKED, ask->request_id,
+                  LOG_TEXT("item", certs->signer_revoked ? "pck-ca" : "pck"),
+                  LOG_TEXT("fmspc", certs->fmspc.hex), LOG_TEXT("tcbm", pck->tcbm));
+    }
+    kept->response = response;
+    return 0;
 }
 
 /* Decision 1: this raw TCB is mapped. */
 static int
-pck_find_mapped(struct cache *cache, const struct ask *ask, int64_t fresh_until,
-                struct response **ret_response, struct fault *why)
+pck_find_mapped(struct cache *cache, const struct ask *ask, struct pck_kept *kept,
+                struct fault *why)
 {
     const struct item_key *wanted = &ask->request.key;
     struct raw_reply raw;
@@ -54,17 +79,37 @@ pck_find_mapped(struct cache *cache, const struct ask *ask, int64_t fresh_until,
         }
     }
     raw_reply_done(&raw);
+    kept->is_lasting = code == 0;
+    return code == 0 ? pck_respond(ask, certs, 0, kept, why) : code;
+}
+
+/* Keeps a selected mapping; what has to go for it goes from memory too. The write mutex is held. */
+static int
+pck_put_mapping(struct cache *cache, const struct ask *ask, const char *tcbm)
+{
+    const struct item_key *wanted = &ask->request.key;
+    struct store_mapping mapping = {.raw = wanted->raw};
+    memcpy(mapping.tcbm, tcbm, sizeof mapping.tcbm);
+    struct store_platform brief = {0};
+    struct fault why = {0};
+    int code = store_load_platform_brief(cache->options.store, &wanted->platform, &brief, &why);
     if (code == 0) {
-        pck_report_revoked(ask, certs, 0);
-        *ret_response = respond_pck(certs, &certs->pcks[0], fresh_until);
-        code = *ret_response != NULL ? 0 : fault_set(why, FAULT_MEMORY, "respond", "no memory");
+        code = store_put_mapping(cache->options.store, &wanted->platform, &mapping, &why);
     }
+    if (code != 0) { /* answered all the same: the next one selects again */
+        store_trouble(ask->request_id, &why);
+    } else if (brief.mapping_count >= LIMIT_RAW_TCBS_PER_PLATFORM) {
+        metric_add(METRIC_CEILINGS, CEILING_RAW_TCBS, 0, 1);
+        publish_platform(cache, &wanted->platform, brief.mappings, 1);
+    }
+    store_platform_done(&brief);
     return code;
 }
 
-/* Decision 2: the platform is cached, this raw TCB is new. Selected, mapped, answered. */
+/* Decision 2: the platform is cached, this raw TCB is new. Selected, mapped, answered; neither
+ * mapped nor remembered if what it was selected from has been replaced meanwhile. */
 static int
-pck_select_new(struct cache *cache, const struct ask *ask, struct response **ret_response,
+pck_select_new(struct cache *cache, const struct ask *ask, struct span key, struct pck_kept *kept,
                struct fault *why)
 {
     const struct item_key *wanted = &ask->request.key;
@@ -72,41 +117,38 @@ pck_select_new(struct cache *cache, const struct ask *ask, struct response **ret
     auto_proven struct proven *certs = NULL;
     auto_proven struct proven *tcbinfo = NULL;
     int code = select_load_certs(cache, &wanted->platform, &platform, &certs, why);
-    int64_t not_available_at = platform.not_available_at;
     store_platform_done(&platform);
-    if (code == 0) {
-        code = select_tcbinfo(cache, &certs->fmspc, &tcbinfo, why);
+    if (code != 0) {
+        return code;
     }
+    uint32_t tcbinfo_generation = select_generation(cache, &certs->fmspc);
     size_t index = 0;
+    code = select_tcbinfo(cache, &certs->fmspc, &tcbinfo, why);
     if (code == 0) {
         code = select_pck(certs, tcbinfo, &wanted->platform, &wanted->raw, &index, why);
         code = code == FAULT_INPUT ? fault_recode(why, FAULT_NOT_FOUND) : code;
     }
-    if (code == 0) {
-        struct store_mapping mapping = {.raw = wanted->raw};
-        memcpy(mapping.tcbm, certs->pcks[index].tcbm, sizeof mapping.tcbm);
-        pthread_mutex_lock(&cache->write_mutex);
-        struct fault detail = {0};
-        if (store_put_mapping(cache->options.store, &wanted->platform, &mapping, &detail) != 0) {
-            store_trouble(ask->request_id, &detail);
-        } /* answered all the same: nothing is lost, the next one selects again */
-        pthread_mutex_unlock(&cache->write_mutex);
-        pck_report_revoked(ask, certs, index);
-        *ret_response =
-            respond_pck(certs, &certs->pcks[index], pck_fresh_until(cache, not_available_at));
-        code = *ret_response != NULL ? 0 : fault_set(why, FAULT_MEMORY, "respond", "no memory");
+    if (code != 0) {
+        return code;
     }
-    return code;
+    pthread_mutex_lock(&cache->write_mutex);
+    if (publish_generation(cache, key) == kept->generation &&
+        select_generation(cache, &certs->fmspc) == tcbinfo_generation) {
+        kept->is_lasting = pck_put_mapping(cache, ask, certs->pcks[index].tcbm) == 0;
+        kept->generation = publish_generation(cache, key);
+    }
+    pthread_mutex_unlock(&cache->write_mutex);
+    return pck_respond(ask, certs, index, kept, why);
 }
 
-/* What the store can answer. FAULT_NOT_CACHED: the platform is unknown. *ret_incomplete: the PCS is
- * to be asked again about what was not available. */
+/* What the store can answer. FAULT_NOT_CACHED: the platform is unknown. */
 static int
-pck_find_kept(struct cache *cache, const struct ask *ask, struct response **ret_response,
-              bool *ret_incomplete, struct fault *why)
+pck_find_kept(struct cache *cache, const struct ask *ask, struct span key,
+              struct pck_kept *ret_kept, struct fault *why)
 {
     const struct item_key *wanted = &ask->request.key;
     struct store_platform brief = {0};
+    *ret_kept = (struct pck_kept){.generation = publish_generation(cache, key)};
     int code = store_load_platform_brief(cache->options.store, &wanted->platform, &brief, why);
     if (code == FAULT_NOT_FOUND) {
         return fault_set(why, FAULT_NOT_CACHED, "platform", "the platform is not cached");
@@ -115,19 +157,25 @@ pck_find_kept(struct cache *cache, const struct ask *ask, struct response **ret_
         store_trouble(ask->request_id, why);
         return code;
     }
-    int64_t fresh_until = pck_fresh_until(cache, brief.not_available_at);
+    ret_kept->fresh_until = pck_fresh_until(cache, brief.not_available_at);
+    ret_kept->is_incomplete = ret_kept->fresh_until <= cache_now(cache);
     store_platform_done(&brief);
-    code = pck_find_mapped(cache, ask, fresh_until, ret_response, why);
-    if (code == FAULT_NOT_FOUND) {
-        code = pck_select_new(cache, ask, ret_response, why);
+    code = pck_find_mapped(cache, ask, ret_kept, why);
+    return code == FAULT_NOT_FOUND ? pck_select_new(cache, ask, key, ret_kept, why) : code;
+}
+
+static void
+pck_publish(struct cache *cache, struct span key, const struct pck_kept *kept,
+            int64_t lives_until_ms)
+{
+    if (kept->is_lasting) {
+        publish_loaded(cache, key, kept->generation, kept->response, lives_until_ms);
     }
-    *ret_incomplete = fresh_until <= cache_now(cache);
-    return code;
 }
 
 /* Decision 3, LAZY: the checks before the PCS is asked. */
 static int
-pck_check_fetchable(struct cache *cache, const struct ask *ask, bool is_new, struct fault *why)
+pck_check_fetchable(const struct ask *ask, struct fault *why)
 {
     if (ask->request.encrypted_ppid[0] == '\0') {
         return fault_set(why, FAULT_INPUT, "pckcert",
@@ -137,9 +185,6 @@ pck_check_fetchable(struct cache *cache, const struct ask *ask, bool is_new, str
         return fault_set(why, FAULT_NOT_FOUND, "pckcert",
                          "encrypted_ppid is all zeros and the platform is not cached: register it "
                          "with PCKIDRetrievalTool");
-    }
-    if (is_new && !platform_allowance(cache)) {
-        return fault_set(why, FAULT_BUSY, "ceiling", "LazyNewPlatformsPerMinute is reached");
     }
     return 0;
 }
@@ -171,7 +216,11 @@ pck_fetch(struct cache *cache, const struct ask *ask, bool is_new, int *ret_retr
     }
     if (code == 0 && wish.manifest.size == 0 &&
         !(wish.keep_identity && brief.enc_ppid[0] != '\0')) {
-        code = pck_check_fetchable(cache, ask, is_new, why);
+        code = pck_check_fetchable(ask, why);
+    }
+    if (code == 0 && is_new && !platform_is_remembered(cache, &wish) &&
+        !platform_allowance(cache)) {
+        code = fault_set(why, FAULT_BUSY, "ceiling", "LazyNewPlatformsPerMinute is reached");
     }
     if (code == 0) {
         code = platform_fetch(cache, &wish, NULL, why);
@@ -181,65 +230,83 @@ pck_fetch(struct cache *cache, const struct ask *ask, bool is_new, int *ret_retr
     return code;
 }
 
+/* The key under which it is remembered that nothing the PCS has for this PPID suits the raw TCB: by
+ * the PPID too, for a wrong one must not decide for a right one. No look-up has it, so that what
+ * has been registered or uploaded since comes first. */
+static void
+pck_unsuited_key(const struct ask *ask, struct span key, char out[PLATFORM_KEY_SIZE])
+{
+    platform_digest_key("unsuited/", key, span_of_text(ask->request.encrypted_ppid), out);
+}
+
+/* Steps 4 to 7 for the platform, unless the PCS has just been asked for it in vain. */
+static int
+pck_fetch_once(struct cache *cache, const struct ask *ask, struct span key, bool is_new,
+               int *ret_retry_after_s, struct fault *why)
+{
+    char unsuited[PLATFORM_KEY_SIZE];
+    pck_unsuited_key(ask, key, unsuited);
+    if (publish_remembered(cache, span_of_text(unsuited), why, ret_retry_after_s)) {
+        return (int)why->code;
+    }
+    int code = pck_fetch(cache, ask, is_new, ret_retry_after_s, why);
+    if (code != 0 && strcmp(why->stage, "pcksel") == 0) {
+        publish_remember(cache, span_of_text(unsuited), why, 0);
+    }
+    return code;
+}
+
 /* Upstream lane, with the platform's lock held. */
 static struct response *
 pck_answer_fetched(struct cache *cache, const struct ask *ask, struct span key)
 {
-    struct response *response = NULL;
-    bool is_incomplete = false;
+    struct pck_kept kept;
     struct fault why = {0};
-    int code = pck_find_kept(cache, ask, &response, &is_incomplete, &why);
-    if (code != FAULT_NOT_CACHED && !is_incomplete) {
-        return response != NULL ? response : cache_refuse(&why, true, 0);
+    int code = pck_find_kept(cache, ask, key, &kept, &why);
+    if (code != FAULT_NOT_CACHED && !kept.is_incomplete) {
+        return kept.response != NULL ? kept.response : cache_refuse(&why, true, 0);
     }
-    uint32_t generation = publish_generation(cache, key);
     int retry_after_s = 0;
-    code = pck_fetch(cache, ask, code == FAULT_NOT_CACHED, &retry_after_s, &why);
-    if (code != 0 && response != NULL) { /* the best certificate there is; asked again in a while */
-        publish_loaded(cache, key, generation, response,
-                       cache_now_ms(cache) + CACHE_REMEMBER_DOWN_MS);
-        return response;
+    code = pck_fetch_once(cache, ask, key, code == FAULT_NOT_CACHED, &retry_after_s, &why);
+    if (code != 0 && kept.response != NULL) {
+        /* the best certificate there is; asked again in a while */
+        if (!kept.response->is_stale) {
+            kept.response->fresh_until = cache_now(cache) + CACHE_REMEMBER_DOWN_MS / 1000;
+        }
+        pck_publish(cache, key, &kept, cache_now_ms(cache) + CACHE_REMEMBER_DOWN_MS);
+        return kept.response;
     }
-    response_unref(response);
-    response = NULL;
-    generation = publish_generation(cache, key);
+    response_unref(kept.response);
     if (code == 0) {
-        code = pck_find_kept(cache, ask, &response, &is_incomplete, &why);
+        code = pck_find_kept(cache, ask, key, &kept, &why);
     }
     if (code != 0) {
-        response = cache_refuse(&why, true, retry_after_s);
-        if (strcmp(why.stage, "pcksel") == 0) {
-            publish_refusal(cache, key,
-                            response); /* the PCS was asked in vain: not at once again */
-        }
-        return response;
+        return cache_refuse(&why, true, retry_after_s);
     }
-    publish_loaded(cache, key, generation, response, INT64_MAX);
-    return response;
+    pck_publish(cache, key, &kept, INT64_MAX);
+    return kept.response;
 }
 
 static struct response *
 pck_answer_kept(struct cache *cache, const struct ask *ask, struct span key, bool *ret_fetch)
 {
-    struct response *response = NULL;
-    bool is_incomplete = false;
+    struct pck_kept kept;
     struct fault why = {0};
-    uint32_t generation = publish_generation(cache, key);
-    int code = pck_find_kept(cache, ask, &response, &is_incomplete, &why);
+    int code = pck_find_kept(cache, ask, key, &kept, &why);
     if (code == FAULT_NOT_CACHED) {
         *ret_fetch = mode_action(cache->options.mode, SITUATION_PLATFORM_UNKNOWN) == ACTION_FETCH;
         return *ret_fetch ? NULL : cache_refuse(&why, true, 0);
     }
-    if (is_incomplete) {
-        response_unref(response);
+    if (kept.is_incomplete) {
+        response_unref(kept.response);
         *ret_fetch = true;
         return NULL;
     }
     if (code != 0) {
         return cache_refuse(&why, true, 0);
     }
-    publish_loaded(cache, key, generation, response, INT64_MAX);
-    return response;
+    pck_publish(cache, key, &kept, INT64_MAX);
+    return kept.response;
 }
 
 struct response *

@@ -16,19 +16,40 @@
 #include "metrics/metrics.h"
 
 void
-platform_unknown_key(const struct platform_wish *wish, char out[96])
+platform_digest_key(const char *prefix, struct span a, struct span b, char out[PLATFORM_KEY_SIZE])
 {
-    struct span what = wish->manifest.size > 0 ? wish->manifest : wish->encrypted_ppid;
     uint8_t digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
-    static const char prefix[] = "ppid/";
-    memcpy(out, prefix, sizeof prefix);
-    memcpy(out + sizeof prefix - 1, wish->id.pceid, 4);
-    out[sizeof prefix + 3] = '/';
-    if (EVP_Digest(what.data, what.size, digest, &size, EVP_sha256(), NULL) != 1) {
-        size = 0;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    if (context == NULL || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1 ||
+        EVP_DigestUpdate(context, a.data, a.size) != 1 || EVP_DigestUpdate(context, "/", 1) != 1 ||
+        EVP_DigestUpdate(context, b.data, b.size) != 1 ||
+        EVP_DigestFinal_ex(context, digest, &size) != 1) {
+        size = 0; /* memory ran out: one key for all of these, for some seconds */
     }
-    hex_encode_lower(span_of(digest, size), out + sizeof prefix + 4);
+    EVP_MD_CTX_free(context);
+    size_t prefix_size = strlen(prefix);
+    must(prefix_size + 2 * (size_t)size < PLATFORM_KEY_SIZE);
+    memcpy(out, prefix, prefix_size);
+    hex_encode_lower(span_of(digest, size), out + prefix_size);
+}
+
+/* The key under which a PPID or manifest that the PCS does not know is remembered. */
+static void
+platform_unknown_key(const struct platform_wish *wish, char out[PLATFORM_KEY_SIZE])
+{
+    struct span what = wish->manifest.size > 0 ? wish->manifest : wish->encrypted_ppid;
+    platform_digest_key("ppid/", span_of_text(wish->id.pceid), what, out);
+}
+
+bool
+platform_is_remembered(struct cache *cache, const struct platform_wish *wish)
+{
+    char key[PLATFORM_KEY_SIZE];
+    struct fault why;
+    int retry_after_s;
+    platform_unknown_key(wish, key);
+    return publish_remembered(cache, span_of_text(key), &why, &retry_after_s);
 }
 
 bool
@@ -60,7 +81,7 @@ platform_allowance(struct cache *cache)
 
 /* REQ mode: each Not available entry goes to the queue before anything else can fail. */
 static int
-platform_queue_unavailable(struct cache *cache, const struct platform_wish *wish,
+platform_queue_unavailable(struct cache *cache, struct platform_wish *wish,
                            const struct raw_reply *raw, struct fault *why)
 {
     auto_free struct queue_row *rows = calloc(raw->pck_count + 1, sizeof *rows);
@@ -82,6 +103,10 @@ platform_queue_unavailable(struct cache *cache, const struct platform_wish *wish
         hex_encode_upper(span_of(raw->pcks[i].components, 16), row->cpusvn);
         uint8_t pcesvn[2] = {(uint8_t)raw->pcks[i].pcesvn, (uint8_t)(raw->pcks[i].pcesvn >> 8)};
         hex_encode_upper(span_of(pcesvn, 2), row->pcesvn);
+        wish->raw_is_unavailable =
+            wish->raw_is_unavailable ||
+            (wish->raw != NULL && strcmp(row->cpusvn, wish->raw->cpusvn) == 0 &&
+             strcmp(row->pcesvn, wish->raw->pcesvn) == 0);
     }
     if (enc_ppid == NULL || manifest == NULL) {
         return fault_set(why, FAULT_MEMORY, "queue", "no memory for the queue rows");
@@ -260,7 +285,7 @@ platform_fetch(struct cache *cache, struct platform_wish *wish, bool *ret_unavai
                struct fault *why)
 {
     struct fault detail = {0};
-    char unknown_key[96];
+    char unknown_key[PLATFORM_KEY_SIZE];
     platform_unknown_key(wish, unknown_key);
     int code = 0;
     if (!wish->is_authenticated &&
@@ -271,14 +296,11 @@ platform_fetch(struct cache *cache, struct platform_wish *wish, bool *ret_unavai
     auto_proven struct proven *certs = NULL;
     if (code == 0) {
         code = platform_fetch_certs(cache, wish, &certs, &has_unavailable, &detail);
-        struct response *refusal =
-            code != 0 ? response_of_fault(&detail, true, wish->retry_after_s) : NULL;
-        if (refusal != NULL) {
-            publish_refusal(cache, span_of_text(unknown_key), refusal);
+        if (code != 0) {
+            publish_remember(cache, span_of_text(unknown_key), &detail, wish->retry_after_s);
         } else {
             publish_drop(cache, span_of_text(unknown_key));
         }
-        response_unref(refusal);
     }
     if (code == 0) {
         code = platform_obtain_tcbinfos(cache, &certs->fmspc, wish, &detail);

@@ -34,6 +34,9 @@ policy_put_run(struct cache *cache, struct ask *ask)
     pthread_mutex_unlock(&cache->write_mutex);
     policy_upload_done(&upload);
     struct response *response = code == 0 ? respond_text(span_of_text(row.id)) : NULL;
+    if (code == 0 && response == NULL) {
+        fault_set(&why, FAULT_MEMORY, "respond", "stored, but no memory for the answer");
+    }
     return response != NULL ? response : cache_refuse(&why, false, 0);
 }
 

@@ -12,23 +12,46 @@
 #include "cache/cache_priv.h"
 #include "pcksel/pcksel.h"
 
+void
+select_candidates(const struct fmspc *fmspc, struct item_key out[SELECT_CANDIDATES])
+{
+    static const struct {
+        unsigned api_version;
+        enum update_type update;
+    } order[SELECT_CANDIDATES] = {
+        {4, UPDATE_EARLY}, {4, UPDATE_STANDARD}, {3, UPDATE_EARLY}, {3, UPDATE_STANDARD}};
+    for (size_t i = 0; i < SELECT_CANDIDATES; i++) {
+        out[i] = (struct item_key){.kind = ITEM_TCBINFO,
+                                   .api_version = order[i].api_version,
+                                   .product = PRODUCT_SGX,
+                                   .update = order[i].update,
+                                   .fmspc = *fmspc};
+    }
+}
+
+uint32_t
+select_generation(struct cache *cache, const struct fmspc *fmspc)
+{
+    struct item_key keys[SELECT_CANDIDATES];
+    select_candidates(fmspc, keys);
+    uint32_t generation = 0; /* each part only ever grows, so their sum tells every change */
+    for (size_t i = 0; i < SELECT_CANDIDATES; i++) {
+        char text[ITEM_KEY_TEXT_SIZE];
+        generation += publish_generation(cache, span_of(text, item_key_text(&keys[i], text)));
+    }
+    return generation;
+}
+
 int
 select_tcbinfo(struct cache *cache, const struct fmspc *fmspc, struct proven **ret_proven,
                struct fault *why)
 {
-    static const unsigned versions[] = {4, 3};
-    static const enum update_type updates[] = {UPDATE_EARLY, UPDATE_STANDARD};
-    for (size_t v = 0; v < ARRAY_COUNT(versions); v++) {
-        for (size_t u = 0; u < ARRAY_COUNT(updates); u++) {
-            struct item_key key = {.kind = ITEM_TCBINFO,
-                                   .api_version = versions[v],
-                                   .product = PRODUCT_SGX,
-                                   .update = updates[u],
-                                   .fmspc = *fmspc};
-            int code = lookup_item(cache, &key, ret_proven, why);
-            if (code != FAULT_NOT_FOUND) {
-                return code;
-            }
+    struct item_key keys[SELECT_CANDIDATES];
+    select_candidates(fmspc, keys);
+    for (size_t i = 0; i < SELECT_CANDIDATES; i++) {
+        int code = lookup_item(cache, &keys[i], ret_proven, why);
+        if (code != FAULT_NOT_FOUND) {
+            return code;
         }
     }
     return fault_set(why, FAULT_NOT_FOUND, "select", "no SGX TCB info of FMSPC %s is cached",
@@ -113,11 +136,11 @@ select_load_certs(struct cache *cache, const struct platform_id *id,
 /* Selects again for one platform and keeps what changed. */
 static int
 select_again_platform(struct cache *cache, const struct platform_id *id,
-                      const struct proven *tcbinfo)
+                      const struct proven *tcbinfo, struct fault *why)
 {
     struct store_platform platform = {0};
     auto_proven struct proven *certs = NULL;
-    int code = select_load_certs(cache, id, &platform, &certs, NULL);
+    int code = select_load_certs(cache, id, &platform, &certs, why);
     if (code != 0) {
         return code;
     }
@@ -131,7 +154,7 @@ select_again_platform(struct cache *cache, const struct platform_id *id,
             .not_available_at = platform.not_available_at,
         };
         const struct store_batch batch = {.platforms = &put, .platform_count = 1};
-        code = store_put(cache->options.store, &batch, NULL);
+        code = store_put(cache->options.store, &batch, why);
         publish_platform(cache, id, platform.mappings, platform.mapping_count);
     }
     store_platform_done(&platform);
@@ -142,20 +165,37 @@ struct select_again {
     struct job job;
     struct cache *cache;
     struct fmspc fmspc;
-    struct proven *tcbinfo;
+    struct proven *tcbinfo; /* of generation; NULL: none */
+    uint32_t generation;
 };
+
+/* The TCB info as it is now: it may change while the job goes through a fleet, and what is selected
+ * by an old one after the new one's own job would stay. The write mutex is held. */
+static int
+select_again_look(struct select_again *again, struct fault *why)
+{
+    uint32_t generation = select_generation(again->cache, &again->fmspc);
+    if (again->tcbinfo != NULL && generation == again->generation) {
+        return 0;
+    }
+    proven_unref(again->tcbinfo);
+    again->tcbinfo = NULL;
+    again->generation = generation;
+    return select_tcbinfo(again->cache, &again->fmspc, &again->tcbinfo, why);
+}
 
 static bool
 select_again_each(void *self, const struct store_platform *brief)
 {
     struct select_again *again = self;
+    struct fault why = {0};
     pthread_mutex_lock(&again->cache->write_mutex);
-    int code = select_again_platform(again->cache, &brief->id, again->tcbinfo);
+    int code = select_again_look(again, &why);
+    if (code == 0) {
+        code = select_again_platform(again->cache, &brief->id, again->tcbinfo, &why);
+    }
     pthread_mutex_unlock(&again->cache->write_mutex);
-    if (code != 0 && code != FAULT_NOT_FOUND) {
-        struct fault why = {0};
-        fault_set(&why, (enum fault_code)code, "select", "a platform of FMSPC %s keeps its mapping",
-                  again->fmspc.hex);
+    if (code != 0) {
         store_trouble(NULL, &why);
     }
     return true;
@@ -166,11 +206,8 @@ select_again_run(struct job *job)
 {
     struct select_again *again = (struct select_again *)job;
     struct fault why = {0};
-    int code = select_tcbinfo(again->cache, &again->fmspc, &again->tcbinfo, &why);
-    if (code == 0) {
-        code = store_each_platform(again->cache->options.store, &again->fmspc, 1, select_again_each,
+    int code = store_each_platform(again->cache->options.store, &again->fmspc, 1, select_again_each,
                                    again, &why);
-    }
     if (code != 0) {
         store_trouble(NULL, &why);
     }

@@ -68,12 +68,12 @@ trust_view_load_crls(struct cache *cache)
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         auto_proven struct proven *crl = NULL;
         if (lookup_item(cache, &keys[i], &crl, NULL) == 0) {
-            trust_view_learn(cache, crl);
+            (void)trust_view_learn(cache, crl);
         }
     }
 }
 
-void
+bool
 trust_view_learn(struct cache *cache, struct proven *crl)
 {
     struct proven **place = NULL;
@@ -83,11 +83,13 @@ trust_view_learn(struct cache *cache, struct proven *crl)
         place = &cache->pck_crls[crl->key.ca];
     }
     if (place == NULL) {
-        return;
+        return false;
     }
     pthread_mutex_lock(&cache->crl_mutex);
     struct proven *old = *place;
     *place = proven_ref(crl);
     pthread_mutex_unlock(&cache->crl_mutex);
+    bool is_news = old == NULL || !span_equal(buf_span(&old->body), buf_span(&crl->body));
     proven_unref(old);
+    return is_news;
 }

@@ -19,6 +19,7 @@ struct upload {
     const struct ask *ask;
     struct collaterals_file file;
     struct trust_view view;
+    uint32_t epoch;        /* of the view */
     struct proven **items; /* as file.items; NULL: left out */
     struct proven **certs; /* as file.pcks; NULL: left out */
     const struct proven **batch_items;
@@ -164,6 +165,7 @@ upload_verify_certs(struct upload *u, struct fault *why)
 static int
 upload_prove(struct upload *u, struct fault *why)
 {
+    u->epoch = publish_epoch(u->cache);
     trust_view_init(&u->view, u->cache, VERIFY_UPLOAD);
     trust_view_add_chains(&u->view, u->cache);
     int code = upload_check_pck_chains(u, why);
@@ -181,56 +183,97 @@ upload_prove(struct upload *u, struct fault *why)
 
 /* ---- under the write mutex: compared, selected, written, published ---- */
 
-/* Rule 6: what is older than the kept one is left out, and told. */
 static void
-upload_compare(struct upload *u)
+upload_leave_out_older(struct upload *u, size_t index, const struct proven *newer)
 {
+    const struct proven *item = u->items[index];
+    char text[ITEM_KEY_TEXT_SIZE];
+    item_key_text(&item->key, text);
+    log_event(LOG_EVENT_COLLATERAL_OLDER, u->ask->request_id, LOG_TEXT("item", text),
+              LOG_NUMBER("issued_at", item->issued_at),
+              LOG_NUMBER("kept_issued_at", newer->issued_at));
+    u->older++;
+    proven_unref(u->items[index]);
+    u->items[index] = NULL;
+}
+
+/* Of what the file holds twice the newer one counts; of equally old ones the last. */
+static void
+upload_leave_out_twins(struct upload *u)
+{
+    for (size_t i = 0; i < u->file.item_count; i++) {
+        for (size_t j = i + 1; u->items[i] != NULL && j < u->file.item_count; j++) {
+            if (u->items[j] == NULL || !item_key_equal(&u->items[i]->key, &u->items[j]->key)) {
+                continue;
+            }
+            if (proven_is_older(u->items[j], u->items[i])) {
+                upload_leave_out_older(u, j, u->items[i]);
+            } else if (proven_is_older(u->items[i], u->items[j])) {
+                upload_leave_out_older(u, i, u->items[j]);
+            } else {
+                proven_unref(u->items[i]);
+                u->items[i] = NULL;
+            }
+        }
+    }
+}
+
+/* Rule 6: what is older than the kept one is left out, and told. */
+static int
+upload_compare(struct upload *u, struct fault *why)
+{
+    upload_leave_out_twins(u);
     for (size_t i = 0; i < u->file.item_count; i++) {
         const struct proven *item = u->items[i];
         auto_proven struct proven *kept = NULL;
         if (item == NULL) {
             continue;
         }
-        if (lookup_item(u->cache, &item->key, &kept, NULL) == 0 && proven_is_older(item, kept)) {
-            char text[ITEM_KEY_TEXT_SIZE];
-            item_key_text(&item->key, text);
-            log_event(LOG_EVENT_COLLATERAL_OLDER, u->ask->request_id, LOG_TEXT("item", text),
-                      LOG_NUMBER("issued_at", item->issued_at),
-                      LOG_NUMBER("kept_issued_at", kept->issued_at));
-            u->older++;
-            proven_unref(u->items[i]);
-            u->items[i] = NULL;
+        int code = lookup_item(u->cache, &item->key, &kept, why);
+        if (code != 0 && code != FAULT_NOT_FOUND) {
+            return code; /* perhaps a newer one is kept */
+        }
+        if (code == 0 && proven_is_older(item, kept)) {
+            upload_leave_out_older(u, i, kept);
             continue;
         }
         u->expired += !proven_is_fresh(item, cache_now(u->cache));
         u->batch_items[u->batch_count++] = item;
     }
+    return 0;
 }
 
-/* The TCB info that selection will find once the upload is stored: early, else standard; of the
- * upload, else kept. *ret_proven is a reference. */
+static struct proven *
+upload_find_item(const struct upload *u, const struct item_key *key)
+{
+    for (size_t i = 0; i < u->file.item_count; i++) {
+        if (u->items[i] != NULL && item_key_equal(&u->items[i]->key, key)) {
+            return u->items[i];
+        }
+    }
+    return NULL;
+}
+
+/* The TCB info that selection will find once the upload is stored. *ret_proven is a reference. */
 static int
 upload_tcbinfo(const struct upload *u, const struct fmspc *fmspc, struct proven **ret_proven,
                struct fault *why)
 {
-    static const enum update_type updates[] = {UPDATE_EARLY, UPDATE_STANDARD};
-    for (size_t update = 0; update < ARRAY_COUNT(updates); update++) {
-        const struct item_key key = {.kind = ITEM_TCBINFO,
-                                     .api_version = u->file.version,
-                                     .product = PRODUCT_SGX,
-                                     .update = updates[update],
-                                     .fmspc = *fmspc};
-        for (size_t i = 0; i < u->file.item_count; i++) {
-            if (u->items[i] != NULL && item_key_equal(&u->items[i]->key, &key)) {
-                *ret_proven = proven_ref(u->items[i]);
-                return 0;
-            }
-        }
-        if (lookup_item(u->cache, &key, ret_proven, NULL) == 0) {
+    struct item_key keys[SELECT_CANDIDATES];
+    select_candidates(fmspc, keys);
+    for (size_t i = 0; i < SELECT_CANDIDATES; i++) {
+        struct proven *item = upload_find_item(u, &keys[i]);
+        if (item != NULL) {
+            *ret_proven = proven_ref(item);
             return 0;
         }
+        int code = lookup_item(u->cache, &keys[i], ret_proven, why);
+        if (code != FAULT_NOT_FOUND) {
+            return code;
+        }
     }
-    return select_tcbinfo(u->cache, fmspc, ret_proven, why); /* of the other version */
+    return fault_set(why, FAULT_INPUT, "upload", "there is no SGX TCB info of FMSPC %s that holds",
+                     fmspc->hex);
 }
 
 static bool
@@ -361,6 +404,26 @@ upload_add_platform(struct upload *u, size_t index, struct fault *why)
     return 0;
 }
 
+/* Where the root CRL is to be kept too: an allowed URL, and nothing newer kept there. */
+static int
+upload_root_crl_url(struct upload *u, const char **ret_url, struct fault *why)
+{
+    const struct item_key key = {.kind = ITEM_ROOT_CRL, .api_version = 4};
+    const char *url = u->file.root_crl_url;
+    const struct proven *root_crl = upload_find_item(u, &key);
+    *ret_url = NULL;
+    if (url == NULL || url[0] == '\0') {
+        return 0;
+    }
+    if (!crl_url_is_allowed(span_of_text(url), u->cache->options.policy)) {
+        log_event(LOG_EVENT_COLLATERAL_LEFT_OUT, u->ask->request_id,
+                  LOG_TEXT("item", "rootcacrl_cdp"), LOG_TEXT("reason", "not on the allow-list"));
+        u->left_out++;
+        return 0;
+    }
+    return root_crl != NULL ? fill_check_crl_url(u->cache, url, root_crl, ret_url, why) : 0;
+}
+
 static int
 upload_write(struct upload *u, struct fault *why)
 {
@@ -368,18 +431,11 @@ upload_write(struct upload *u, struct fault *why)
                                 .item_count = u->batch_count,
                                 .platforms = u->puts,
                                 .platform_count = u->put_count};
-    const char *url = u->file.root_crl_url;
-    if (url != NULL && url[0] != '\0') {
-        if (crl_url_is_allowed(span_of_text(url), u->cache->options.policy)) {
-            batch.root_crl_url = url;
-        } else {
-            log_event(LOG_EVENT_COLLATERAL_LEFT_OUT, u->ask->request_id,
-                      LOG_TEXT("item", "rootcacrl_cdp"),
-                      LOG_TEXT("reason", "not on the allow-list"));
-            u->left_out++;
-        }
+    int code = upload_root_crl_url(u, &batch.root_crl_url, why);
+    if (code != 0) {
+        return code;
     }
-    int code = store_put(u->cache->options.store, &batch, why);
+    code = store_put(u->cache->options.store, &batch, why);
     if (code != 0) {
         store_trouble(u->ask->request_id, why);
     }
@@ -396,7 +452,7 @@ upload_publish(struct upload *u)
         }
         char text[ITEM_KEY_TEXT_SIZE];
         item_key_text(&u->items[i]->key, text);
-        publish_item(cache, u->items[i]);
+        publish_item(cache, u->items[i], u->epoch);
         log_event(LOG_EVENT_COLLATERAL_CHANGED, u->ask->request_id, LOG_TEXT("item", text),
                   LOG_NUMBER("issued_at", u->items[i]->issued_at),
                   LOG_NUMBER("fresh_until", u->items[i]->fresh_until));
@@ -425,8 +481,7 @@ static int
 upload_keep(struct upload *u, struct fault *why)
 {
     pthread_mutex_lock(&u->cache->write_mutex);
-    upload_compare(u);
-    int code = 0;
+    int code = upload_compare(u, why);
     for (size_t i = 0; code == 0 && i < u->file.pck_count; i++) {
         if (u->certs[i] != NULL) {
             code = upload_add_platform(u, i, why);
