@@ -182,7 +182,8 @@ memory_put(struct memory *memory, struct span key, struct response *response,
            int64_t lives_until_ms)
 {
     struct entry *entry = malloc(sizeof *entry + key.size);
-    if (entry == NULL) {
+    if (entry == NULL || sizeof *entry + key.size + response->memory_bytes > memory->bytes_max) {
+        free(entry); /* what does not fit at all must not drive out everything else */
         memory_drop(memory, key);
         return;
     }
