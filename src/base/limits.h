@@ -44,7 +44,8 @@ enum {
     /* Cache (api.md, Ceilings) */
     LIMIT_RAW_TCBS_PER_PLATFORM = 64,
     LIMIT_CACHED_CRL_URLS = 64,
-    LIMIT_WAITERS_PER_FLIGHT = 100000,
+    LIMIT_WAITERS = 20000, /* for all flights, 9 KB each: those who hang up wait on, so twice
+                              LIMIT_HTTP_CONNECTIONS */
     LIMIT_FLIGHTS = 10000, /* distinct keys being fetched at once */
     LIMIT_NEGATIVE_ENTRIES = 65536,
 

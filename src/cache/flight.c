@@ -19,7 +19,7 @@ enum { FLIGHT_BUCKETS = 1024 };
 struct flights {
     pthread_mutex_t mutex;
     struct flight *buckets[FLIGHT_BUCKETS];
-    size_t count;
+    size_t count, waiters;
 };
 
 struct flights *
@@ -90,11 +90,11 @@ flight_join(struct flights *flights, struct span key, struct ask *ask, struct fl
     struct flight *started = NULL;
     pthread_mutex_lock(&flights->mutex);
     struct flight **at = flight_find(flights, key);
-    if (*at == NULL) {
+    if (flights->waiters >= LIMIT_WAITERS) {
+        code = FAULT_BUSY;
+    } else if (*at == NULL) {
         code = flight_start(flights, key, at);
         started = *at;
-    } else if ((*at)->waiters >= LIMIT_WAITERS_PER_FLIGHT) {
-        code = FAULT_BUSY;
     }
     if (code == 0) {
         struct flight *flight = *at;
@@ -102,6 +102,7 @@ flight_join(struct flights *flights, struct span key, struct ask *ask, struct fl
         *flight->last = ask;
         flight->last = &ask->next;
         flight->waiters++;
+        flights->waiters++;
         *ret_started = started;
     }
     pthread_mutex_unlock(&flights->mutex);
@@ -116,6 +117,7 @@ flight_land(struct flights *flights, struct flight *flight, struct response *res
     must(*at == flight);
     *at = flight->bucket_next;
     flights->count--;
+    flights->waiters -= flight->waiters;
     pthread_mutex_unlock(&flights->mutex);
     struct ask *ask = flight->first;
     while (ask != NULL) {

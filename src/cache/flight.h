@@ -35,7 +35,7 @@ void flights_free(struct flights *flights);
 size_t flights_count(struct flights *flights);
 
 /* Appends ask to the flight of key, or makes one: *ret_started is it, to be run by the caller, else
- * NULL. FAULT_BUSY at a ceiling (LIMIT_FLIGHTS, LIMIT_WAITERS_PER_FLIGHT), FAULT_MEMORY. */
+ * NULL. FAULT_BUSY at a ceiling (LIMIT_FLIGHTS, LIMIT_WAITERS), FAULT_MEMORY. */
 int flight_join(struct flights *flights, struct span key, struct ask *ask,
                 struct flight **ret_started) must_check;
 /* Ends a flight: all its waiters get response (its reference is taken); the flight is gone. */
