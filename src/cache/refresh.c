@@ -25,9 +25,9 @@ enum {
 /* One thing to refresh: an item, or a platform's certificates. */
 struct refresh_entry {
     struct refresh_entry *next;
-    bool is_platform;
-    struct platform_id platform;
-    struct item_key *key; /* heap; items only */
+    struct item_key *key; /* heap; NULL: a platform */
+    char pceid[4 + 1];
+    char qeid[]; /* no larger than it is: a fleet may have a million platforms */
 };
 
 struct refresh {
@@ -62,7 +62,7 @@ refresh_add(struct refresh *refresh, struct refresh_entry *entry)
 static bool
 refresh_add_item(struct refresh *refresh, const struct item_key *key)
 {
-    struct refresh_entry *entry = calloc(1, sizeof *entry);
+    struct refresh_entry *entry = calloc(1, sizeof *entry + 1);
     if (entry == NULL || (entry->key = malloc(sizeof *key)) == NULL) {
         free(entry);
         refresh->failed++;
@@ -92,13 +92,14 @@ static bool
 refresh_each_platform(void *self, const struct store_platform *brief)
 {
     struct refresh *refresh = self;
-    struct refresh_entry *entry = calloc(1, sizeof *entry);
+    size_t qeid_size = strlen(brief->id.qeid) + 1;
+    struct refresh_entry *entry = calloc(1, sizeof *entry + qeid_size);
     if (entry == NULL) {
         refresh->failed++;
         return false;
     }
-    entry->is_platform = true;
-    entry->platform = brief->id;
+    memcpy(entry->pceid, brief->id.pceid, sizeof entry->pceid);
+    memcpy(entry->qeid, brief->id.qeid, qeid_size);
     refresh_add(refresh, entry);
     return true;
 }
@@ -143,15 +144,14 @@ refresh_platform_locked(struct refresh *refresh, const struct platform_id *id, s
 }
 
 static int
-refresh_platform(struct refresh *refresh, const struct platform_id *id, struct fault *why)
+refresh_platform(struct refresh *refresh, const struct item_key *key, struct fault *why)
 {
-    const struct item_key key = {.kind = ITEM_PCK, .api_version = 4, .platform = *id};
     char lock[ITEM_KEY_TEXT_SIZE];
-    item_key_text(&key, lock);
+    item_key_text(key, lock);
     if (!item_lock(refresh->cache->locks, lock)) {
         return fault_set(why, FAULT_MEMORY, "lock", "no memory for an item lock");
     }
-    int code = refresh_platform_locked(refresh, id, why);
+    int code = refresh_platform_locked(refresh, &key->platform, why);
     item_unlock(refresh->cache->locks, lock);
     return code;
 }
@@ -160,15 +160,18 @@ static void
 refresh_one(struct refresh *refresh, const struct refresh_entry *entry)
 {
     struct fault why = {0};
-    int code = entry->is_platform ? refresh_platform(refresh, &entry->platform, &why)
-                                  : refresh_item(refresh, entry->key, &why);
+    struct item_key platform = {.kind = ITEM_PCK, .api_version = 4};
+    memcpy(platform.platform.pceid, entry->pceid, sizeof entry->pceid);
+    memcpy(platform.platform.qeid, entry->qeid, strlen(entry->qeid) + 1);
+    const struct item_key *key = entry->key != NULL ? entry->key : &platform;
+    int code = entry->key != NULL ? refresh_item(refresh, entry->key, &why)
+                                  : refresh_platform(refresh, &platform, &why);
     metric_add(METRIC_REFRESH, code != 0, 0, 1);
     if (code == 0) {
         return;
     }
     char text[ITEM_KEY_TEXT_SIZE];
-    struct item_key platform = {.kind = ITEM_PCK, .api_version = 4, .platform = entry->platform};
-    item_key_text(entry->is_platform ? &platform : entry->key, text);
+    item_key_text(key, text);
     log_event(LOG_EVENT_REFRESH_ITEM_FAILED, refresh->request_id, LOG_TEXT("item", text),
               LOG_FAULT(&why));
     pthread_mutex_lock(&refresh->mutex);
@@ -224,7 +227,7 @@ refresh_finish(struct refresh *refresh)
         refresh->ask->done(refresh->ask, response);
     }
     if (refresh->is_scheduled || refresh->only_due) {
-        atomic_store(&cache->refreshing, false);
+        atomic_store(refresh->only_due ? &cache->prefetching : &cache->refreshing, false);
     }
     pthread_mutex_destroy(&refresh->mutex);
     pthread_mutex_destroy(&refresh->asked.mutex);
@@ -435,7 +438,7 @@ refresh_prefetch(struct cache *cache)
     if (cache->options.refresh_before_s <= 0 ||
         mode_action(cache->options.mode, SITUATION_REFRESH) == ACTION_REFUSE_503 ||
         cache_now_ms(cache) / 1000 < atomic_load(&cache->prefetch_next_at) ||
-        atomic_exchange(&cache->refreshing, true)) {
+        atomic_exchange(&cache->prefetching, true)) {
         return;
     }
     struct refresh *refresh = refresh_new(cache, NULL);
@@ -443,6 +446,6 @@ refresh_prefetch(struct cache *cache)
         refresh->only_due = true;
     }
     if (!refresh_launch(refresh, prefetch_begin)) {
-        atomic_store(&cache->refreshing, false);
+        atomic_store(&cache->prefetching, false);
     }
 }
