@@ -296,7 +296,9 @@ stop(struct daemon *daemon)
     if (daemon->upstream != NULL) {
         pcs_client_stop(daemon->upstream);
     }
+    cache_thread_start();
     cache_free(daemon->cache); /* answers what still waits, so the server must be there */
+    cache_thread_stop();
     http_server_free(daemon->server);
     pcs_client_free(daemon->upstream);
     if (daemon->store != NULL) {
