@@ -58,6 +58,7 @@ struct config {
     bool log_json;
     char *log_file; /* "" : the default of config.md */
     bool dashboard_enabled, metrics_enabled;
+    bool system_call_filter;
     char *origins[CONFIG_OPTION_COUNT]; /* which layer set it last; NULL: the default stands */
 };
 

@@ -29,6 +29,7 @@
 #include "pccsd/reload.h"
 #include "pccsd/serve.h"
 #include "pccsd/store_open.h"
+#include "pccsd/syscall_filter.h"
 #include "pccsd/test_clock.h"
 #include "pccsd/tls_files.h"
 #include "pccsd/tls_init.h"
@@ -310,6 +311,20 @@ stop(struct daemon *daemon)
 
 /* ---- run ---- */
 
+/* When everything is open: what only a start needs is no longer there for anybody. */
+static void
+narrow_system_calls(const struct daemon *daemon)
+{
+    struct fault why;
+    if (!daemon->config.system_call_filter) {
+        log_event(LOG_EVENT_SYSCALLS_OPEN, NULL, LOG_TEXT("reason", "SystemCallFilter is false"));
+    } else if (syscall_filter_install(&why) != 0) {
+        log_event(LOG_EVENT_SYSCALLS_OPEN, NULL, LOG_FAULT(&why));
+    } else {
+        log_event(LOG_EVENT_SYSCALLS_NARROWED, NULL);
+    }
+}
+
 static void
 say_ready(struct daemon *daemon)
 {
@@ -373,6 +388,7 @@ serve(struct daemon *daemon, const struct buf *warnings, struct fault *why)
     int failed = start(daemon, why);
     options_log_warnings(warnings);
     if (failed == 0) {
+        narrow_system_calls(daemon);
         say_ready(daemon);
         wait_for_end(daemon, &signals);
     } else if (daemon->logs_to_file) { /* main tells standard error */
