@@ -222,7 +222,6 @@ upload_leave_out_twins(struct upload *u)
 static int
 upload_compare(struct upload *u, struct fault *why)
 {
-    upload_leave_out_twins(u);
     for (size_t i = 0; i < u->file.item_count; i++) {
         const struct proven *item = u->items[i];
         auto_proven struct proven *kept = NULL;
@@ -480,6 +479,7 @@ upload_publish(struct upload *u)
 static int
 upload_keep(struct upload *u, struct fault *why)
 {
+    upload_leave_out_twins(u);
     pthread_mutex_lock(&u->cache->write_mutex);
     int code = upload_compare(u, why);
     for (size_t i = 0; code == 0 && i < u->file.pck_count; i++) {

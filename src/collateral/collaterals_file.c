@@ -254,7 +254,7 @@ pcks_parse(struct span array, struct collaterals_file *file, struct fault *why)
     return rc;
 }
 
-/* ---- twice the same: the last one wins ---- */
+/* ---- a platform twice: the last one wins, as there is no date to judge by ---- */
 
 struct sameness {
     const uint8_t *elements;
@@ -333,40 +333,6 @@ pcks_drop_replaced(struct collaterals_file *file, struct fault *why)
     return 0;
 }
 
-static int
-item_compare(const void *a, const void *b)
-{
-    const struct item_key *x = &((const struct collaterals_item *)a)->key;
-    const struct item_key *y = &((const struct collaterals_item *)b)->key;
-    int order = (int)x->kind - (int)y->kind;
-    order = order != 0 ? order : (int)x->product - (int)y->product;
-    order = order != 0 ? order : (int)x->enclave - (int)y->enclave;
-    order = order != 0 ? order : (int)x->update - (int)y->update;
-    order = order != 0 ? order : (int)x->ca - (int)y->ca;
-    return order != 0 ? order : strcmp(x->fmspc.hex, y->fmspc.hex);
-}
-
-static int
-items_drop_replaced(struct collaterals_file *file, struct fault *why)
-{
-    auto_free bool *is_replaced = NULL;
-    struct sameness same = {(const uint8_t *)file->items, sizeof file->items[0], item_compare};
-    int rc = find_replaced(&same, file->item_count, &is_replaced, why);
-    if (rc != 0 || is_replaced == NULL) {
-        return rc;
-    }
-    size_t kept = 0;
-    for (size_t i = 0; i < file->item_count; i++) {
-        if (is_replaced[i]) {
-            collaterals_item_done(&file->items[i]);
-        } else {
-            file->items[kept++] = file->items[i];
-        }
-    }
-    file->item_count = kept;
-    return 0;
-}
-
 /* ---- the file ---- */
 
 static int
@@ -412,7 +378,6 @@ collaterals_parse(struct span object, struct collaterals_file *file, struct faul
     rc = rc != 0 ? rc : pcks_parse(m[PCK_CERTS].value, file, why);
     rc = rc != 0 ? rc : pcks_drop_replaced(file, why);
     rc = rc != 0 ? rc : collaterals_items_parse(object, file, why);
-    rc = rc != 0 ? rc : items_drop_replaced(file, why);
     rc = rc != 0 ? rc : root_crl_url_get(&m[ROOTCACRL_CDP], &file->root_crl_url, why);
     return rc;
 }

@@ -42,8 +42,8 @@ struct collaterals_file {
 };
 
 /* version: of the request's path (3 or 4), must equal collaterals.version. Empty members of a
- * CRL-only file are skipped. FAULT_INPUT naming the member. One FMSPC twice in different case: the
- * last one wins per part. */
+ * CRL-only file are skipped. FAULT_INPUT naming the member. One FMSPC twice, in different case: all
+ * its parts, for their dates decide; one platform twice: the last one. */
 int collaterals_file_parse(struct span body, unsigned version, struct collaterals_file *ret_file,
                            struct fault *why) must_check;
 void collaterals_file_done(struct collaterals_file *file);
