@@ -131,12 +131,16 @@ judge_status(const struct pcs_request *request, const struct pcs_reply *reply, s
                             buf_text(&request->shown));
 }
 
+/* CURLE_TOO_LARGE, which libcurl has since 8.6.0: a head above libcurl's own ceiling. */
+enum { CURL_CODE_TOO_LARGE = 100 };
+
 /* Bytes that are no HTTP: trying again would not make them so. */
 static bool
 code_is_odd(CURLcode code)
 {
-    return code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY ||
-           code == CURLE_BAD_CONTENT_ENCODING || code == CURLE_HTTP2;
+    return (int)code == CURL_CODE_TOO_LARGE || code == CURLE_UNSUPPORTED_PROTOCOL ||
+           code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_BAD_CONTENT_ENCODING ||
+           code == CURLE_HTTP2;
 }
 
 /* libcurl's own words help with TLS; elsewhere they may repeat a proxy's user and password. */

@@ -31,7 +31,7 @@ struct route_match {
  * escape in a path matches nothing. FAULT_NO_ROUTE leaves *ret_match as it was; FAULT_METHOD fills
  * it (route is one of those at the path, for Allow, metrics and logs; auth is ADMIN where every
  * method wants the token: platformcollateral and refresh). upstream_version 3: v4 and tdx paths do
- * not exist. HEAD matches as GET. */
+ * not exist. HEAD matches as GET, but for refresh, which it would start: FAULT_METHOD. */
 int route_find(struct span method, struct span path, unsigned upstream_version,
                struct route_match *ret_match) must_check;
 /* The word for metrics and logs: "pckcert". */

@@ -12,7 +12,15 @@
 
 #include "base/mem.h"
 
-enum method { METHOD_GET = 1, METHOD_POST = 2, METHOD_PUT = 4, METHOD_GET_POST = 3 };
+/* HEAD goes with GET, but not where GET does something: a HEAD never changes anything. */
+enum method {
+    METHOD_ONLY_GET = 1,
+    METHOD_POST = 2,
+    METHOD_PUT = 4,
+    METHOD_HEAD = 8,
+    METHOD_GET = METHOD_ONLY_GET | METHOD_HEAD,
+    METHOD_GET_POST = METHOD_ONLY_GET | METHOD_POST
+};
 enum body { BODY_NONE, BODY_JSON };
 
 struct route_row {
@@ -51,8 +59,11 @@ lower(uint8_t c)
 static unsigned
 method_of(struct span method)
 {
-    if (span_is(method, "GET") || span_is(method, "HEAD")) {
-        return METHOD_GET;
+    if (span_is(method, "GET")) {
+        return METHOD_ONLY_GET;
+    }
+    if (span_is(method, "HEAD")) {
+        return METHOD_HEAD;
     }
     if (span_is(method, "POST")) {
         return METHOD_POST;
@@ -66,13 +77,14 @@ allow_of(unsigned methods)
     static const char *const texts[] = {
         [METHOD_GET] = "GET, HEAD",
         [METHOD_POST] = "POST",
-        [METHOD_GET_POST] = "GET, HEAD, POST",
+        [METHOD_GET_POST] = "GET, POST",
+        [METHOD_GET | METHOD_POST] = "GET, HEAD, POST",
         [METHOD_PUT] = "PUT",
         [METHOD_GET | METHOD_PUT] = "GET, HEAD, PUT",
         [METHOD_POST | METHOD_PUT] = "POST, PUT",
-        [METHOD_GET_POST | METHOD_PUT] = "GET, HEAD, POST, PUT",
+        [METHOD_GET | METHOD_POST | METHOD_PUT] = "GET, HEAD, POST, PUT",
     };
-    must(methods > 0 && methods < ARRAY_COUNT(texts));
+    must(methods < ARRAY_COUNT(texts) && texts[methods] != NULL);
     return texts[methods];
 }
 
@@ -157,7 +169,7 @@ alias_find(struct span method, struct span path, struct route_match *ret_match)
         if (!span_is_nocase(path, aliases[i].path)) {
             continue;
         }
-        if (method_of(method) != METHOD_GET) {
+        if ((method_of(method) & METHOD_GET) == 0) {
             return match_methods(METHOD_GET, aliases[i].route, 0, ret_match);
         }
         *ret_match = match_of(aliases[i].route, 0, span_is(method, "HEAD"));

@@ -88,8 +88,9 @@ test_wrong_method_says_what_is_allowed(void **state)
         {"GET", "/sgx/certification/v4/platforms/ack", "POST", ROUTE_AUTH_NONE},
         {"POST", "/sgx/certification/v4/appraisalpolicy", "GET, HEAD, PUT", ROUTE_AUTH_NONE},
         {"GET", "/sgx/certification/v4/platformcollateral", "PUT", ROUTE_AUTH_ADMIN},
-        {"DELETE", "/sgx/certification/v4/refresh", "GET, HEAD, POST", ROUTE_AUTH_ADMIN},
-        {"PUT", "/sgx/certification/v3/refresh", "GET, HEAD, POST", ROUTE_AUTH_ADMIN},
+        {"DELETE", "/sgx/certification/v4/refresh", "GET, POST", ROUTE_AUTH_ADMIN},
+        {"HEAD", "/sgx/certification/v4/refresh", "GET, POST", ROUTE_AUTH_ADMIN},
+        {"PUT", "/sgx/certification/v3/refresh", "GET, POST", ROUTE_AUTH_ADMIN},
         {"POST", "/", "GET, HEAD", ROUTE_AUTH_NONE},
         {"POST", "/readyz", "GET, HEAD", ROUTE_AUTH_NONE},
     };
