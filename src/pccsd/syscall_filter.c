@@ -2,7 +2,7 @@
 /*
  * Narrows what the process may ask of the kernel once it runs: serving, fetching, storing, and no
  * more. A list of what is allowed; everything else is EPERM, and what only injected code would ask
- * for ends the process. docs/decisions/system-call-filter.md.
+ * for ends the process. docs/decisions/0003-system-call-filter.md.
  * Takes nothing; changes all threads at once (SECCOMP_FILTER_FLAG_TSYNC); later ones inherit.
  * Called by the main thread, when all is open and before the service says that it is ready.
  * Must never stand in the way of a newer libc: calls that this list cannot know are ENOSYS, which

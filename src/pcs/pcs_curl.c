@@ -6,7 +6,7 @@
  * until the process ends. OpenSSL is the same for both: libcurl.so.4 is linked with the libssl that
  * this program already has, which on_ssl_ctx in pcs_exchange.c relies on.
  * Must never be called on the way of a hit: loading takes some 20 ms.
- * docs/decisions/curl-on-demand.md.
+ * docs/decisions/0001-curl-on-demand.md.
  */
 #include "pcs/pcs_curl.h"
 

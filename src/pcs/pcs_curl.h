@@ -2,7 +2,7 @@
 /*
  * libcurl as a table of functions, loaded when it is first needed: with all that it brings along it
  * is a third of the memory of a service that answers from its cache and rarely fetches
- * (docs/decisions/curl-on-demand.md).
+ * (docs/decisions/0001-curl-on-demand.md).
  */
 #ifndef PCS_PCS_CURL_H
 #define PCS_PCS_CURL_H
