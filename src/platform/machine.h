@@ -41,8 +41,8 @@ struct machine_sources {
 
 void machine_survey(const struct machine_sources *sources, struct machine *ret_machine);
 
-/* Appends what stands in the way, the deepest cause alone of what follows from another; nothing if
- * the machine looks ready. */
+/* Appends what stands in the way, the deepest cause alone of what follows from another; ready if
+ * nothing does. */
 void machine_judge(const struct machine *machine, struct findings *findings);
 
 /* Appends what the runtime's trouble itself says. */

@@ -121,10 +121,18 @@ machine_judge(const struct machine *machine, struct findings *findings)
     if (judge_cpu(machine, findings)) {
         return;
     }
+    unsigned count_before = findings->count;
     judge_nodes(machine, findings);
     if (machine->noexec[0] != '\0') {
         findings_add(findings, STATE_SGX_NOEXEC, "The file system of %s is mounted noexec.",
                      machine->noexec);
+    }
+    if (findings->count == count_before) {
+        findings_add(findings, STATE_SGX_READY,
+                     "CPUID shows SGX enabled with %llu MiB; %s and %s "
+                     "can be opened; nothing is mounted noexec.",
+                     (unsigned long long)(machine->cpu.epc_bytes >> 20), machine->enclave.path,
+                     machine->provision.path);
     }
 }
 
