@@ -145,6 +145,28 @@ platform_list_next(struct platform_list *list, struct buf *text, struct fault *w
 }
 
 int
+platform_list_count(const char *path, size_t *ret_count, struct fault *why)
+{
+    struct platform_list list = {0};
+    struct buf text = BUF_INIT(PLATFORM_ROW_BYTES_MAX);
+    struct fault cause;
+    int failed = platform_list_open(path, &list, why);
+    if (failed != 0) {
+        return failed;
+    }
+    while ((failed = platform_list_next(&list, &text, &cause)) == 0) {
+    }
+    size_t count = list.count;
+    platform_list_close(&list);
+    buf_done(&text);
+    if (failed != FAULT_NOT_FOUND) {
+        return fault_set(why, FAULT_CONFIG, "parse", "%s", cause.text);
+    }
+    *ret_count = count;
+    return 0;
+}
+
+int
 platform_row_parse(struct buf *take_text, struct platform_row *ret_row, struct fault *why)
 {
     struct platform_row row = {.text = *take_text};

@@ -30,6 +30,9 @@ void platform_list_close(struct platform_list *list);
  * names the file and the row: then nothing more can be read. */
 int platform_list_next(struct platform_list *list, struct buf *text, struct fault *why) must_check;
 
+/* Reads the whole list once: how many rows it has, and that all of it is of the form. */
+int platform_list_count(const char *path, size_t *ret_count, struct fault *why) must_check;
+
 struct platform_row {
     json_t *object;
     struct buf text; /* as the file has it */
