@@ -132,6 +132,7 @@ start_cache(struct daemon *daemon, struct fault *why)
         .local_workers = local,
         .lazy_new_platforms_per_minute = config->lazy_new_platforms_per_minute,
         .anchors = daemon->anchors,
+        .policy = &daemon->policy,
         .clock = daemon->clock,
         .store = daemon->store,
         .upstream = daemon->upstream,
@@ -143,6 +144,10 @@ static int
 start_own_state(struct daemon *daemon, struct fault *why)
 {
     access_log_init();
+    metrics_name_label1(METRIC_BUILD, 0, PCCS_VERSION);
+    metrics_name_label2(METRIC_BUILD, 0, cache_mode_word(daemon->config.mode));
+    metric_set(METRIC_BUILD, 0, 0, 1);
+    metric_set(METRIC_STARTED, 0, 0, daemon->started_at);
     tokens_init(&daemon->tokens, &daemon->config);
     health_init(&daemon->health);
     int per_second = daemon->config.requests_per_second;

@@ -328,6 +328,15 @@ wait_done(struct ask *ask, struct response *response)
     free(waiting);
 }
 
+/* Some editors put a byte order mark before JSON; a reader may ignore it (RFC 8259, 8.1), and the
+ * reference does. */
+static struct span
+without_mark(struct span body)
+{
+    bool has_mark = body.size >= 3 && memcmp(body.data, "\xef\xbb\xbf", 3) == 0;
+    return has_mark ? span_of(body.data + 3, body.size - 3) : body;
+}
+
 /* Hands the request to the cache; false if memory ran out. */
 static bool
 wait_for_answer(const struct serving *serving, const struct request *request, struct span body)
@@ -380,7 +389,7 @@ serve_request(void *self, struct http_ticket ticket, const struct http_request *
     }
     if (response != NULL) {
         answer(&serving, response, http_answer_now);
-    } else if (!wait_for_answer(&serving, &request, http->body)) {
+    } else if (!wait_for_answer(&serving, &request, without_mark(http->body))) {
         answer(&serving, NULL, http_answer_now);
     }
 }
