@@ -15,8 +15,8 @@ struct progress {
 };
 void progress_start(struct progress *progress, const struct arguments *args, const char *what,
                     size_t total);
-void progress_show(struct progress *progress); /* not more often than five times a second */
+void progress_show(struct progress *progress);  /* not more often than five times a second */
 void progress_clear(struct progress *progress); /* takes the bar away for a line of text */
-void progress_end(struct progress *progress);  /* takes the bar away */
+void progress_end(struct progress *progress);   /* takes the bar away */
 
 #endif

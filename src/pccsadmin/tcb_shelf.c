@@ -73,6 +73,7 @@ part_add(const struct tcb_shelf *shelf, struct tcb_entry *entry, const struct pa
     if (part->product == PRODUCT_SGX && shelf->keeps_sgx) {
         buf_clear(&entry->sgx);
         buf_add(&entry->sgx, buf_span(&proven->body));
+        entry->tcb_type = proven->tcbinfo->tcb_type;
     }
     if (proven->fresh_until < entry->fresh_until) {
         entry->fresh_until = proven->fresh_until;

@@ -22,6 +22,7 @@ struct tcb_entry {
     struct fault why; /* of failed; or of a part beside it that could not be got */
     struct buf text;  /* for "tcbinfos": Python's style */
     struct buf sgx;   /* the SGX TCB info as it is served: standard, or the early one wanted */
+    int tcb_type;     /* of sgx */
     char *chain;      /* percent-encoded issuer chain */
     int64_t fresh_until;
     bool is_written; /* the main thread's mark */
