@@ -19,6 +19,20 @@
 
 #include "base/mem.h"
 
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+/* liburcu orders what writers did before what readers see, and both before what call_rcu frees, by
+ * means that ThreadSanitizer is blind to: it is told, so that it judges the rest. */
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#include <sanitizer/tsan_interface.h>
+#define RCU_BEFORE(entry) __tsan_release(entry)
+#define RCU_AFTER(entry) __tsan_acquire(entry)
+#else
+#define RCU_BEFORE(entry) ((void)(entry))
+#define RCU_AFTER(entry) ((void)(entry))
+#endif
+
 enum { MEMORY_BUCKETS = 16384 };
 
 struct entry {
@@ -89,9 +103,12 @@ memory_hash(const struct memory *memory, struct span key)
 static int
 entry_matches(struct cds_lfht_node *node, const void *key_pointer)
 {
-    const struct entry *entry = caa_container_of(node, struct entry, node);
+    struct entry *entry = caa_container_of(node, struct entry, node);
     const struct span *key = key_pointer;
-    return span_equal(span_of(entry->key, entry->key_size), *key);
+    RCU_AFTER(entry);
+    bool is_it = span_equal(span_of(entry->key, entry->key_size), *key);
+    RCU_BEFORE(entry);
+    return is_it;
 }
 
 struct response *
@@ -110,6 +127,7 @@ memory_get(struct memory *memory, struct span key, int64_t now_ms)
             }
             response = response_ref(entry->response);
         }
+        RCU_BEFORE(entry);
     }
     rcu_read_unlock();
     return response;
@@ -119,6 +137,7 @@ static void
 entry_free(struct rcu_head *head)
 {
     struct entry *entry = caa_container_of(head, struct entry, rcu);
+    RCU_AFTER(entry);
     response_unref(entry->response);
     free(entry);
 }
@@ -192,6 +211,7 @@ memory_put(struct memory *memory, struct span key, struct response *response,
     atomic_init(&entry->used, false);
     memcpy(entry->key, key.data, key.size);
     cds_lfht_node_init(&entry->node);
+    RCU_BEFORE(entry);
     pthread_mutex_lock(&memory->mutex);
     rcu_read_lock();
     struct cds_lfht_node *old = cds_lfht_add_replace(memory->table, memory_hash(memory, key),
