@@ -3,7 +3,7 @@
  * The configuration as a table: one row per key, one way in for every value.
  *
  * Takes values from the layers (config_json.c, config_env.c), checks each against its row of
- * schema.def, and keeps which layer set it. Called by pccsd/options.c at the start and on SIGHUP,
+ * schema.def, and keeps which layer set it. Called by setup/options.c at the start and on SIGHUP,
  * on the main thread, into a fresh struct config each time. Must never put a secret into a fault's
  * text. config.md, Configuration file.
  */

@@ -2,7 +2,7 @@
 /*
  * The configuration: one row per option in schema.def (key, type, least, most, default, help), read
  * from JSON with comments, overridden by local files and the environment (config.md). Pure: texts
- * in, values out; pccsd/options.c reads the files.
+ * in, values out; setup/options.c reads the files.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H

@@ -4,7 +4,7 @@
  *
  * Takes the configuration; normalises uri (lower-case scheme and host, a slash at its end), learns
  * the upstream's version from it, and copies the chosen database section to db_server. Called by
- * pccsd/options.c. Must never open or look for a file: that is told apart later, with its own
+ * setup/options.c. Must never open or look for a file: that is told apart later, with its own
  * words. config.md, Configuration file.
  */
 #include <arpa/inet.h>

@@ -5,7 +5,7 @@
  * Takes the environment as a list of "NAME=value" and a function that reads a file; sets what it
  * names. The name follows from the key: an underscore stands where a capital follows a small letter
  * or a digit, and for each dot. ..._FILE names a file that holds the value, for secrets of
- * containers. Called by pccsd/options.c behind the files. Must never put a value into a fault's
+ * containers. Called by setup/options.c behind the files. Must never put a value into a fault's
  * text where its key is secret. config.md, Configuration file.
  */
 #include <ctype.h>

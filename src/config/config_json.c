@@ -6,7 +6,7 @@
  * closing bracket: the reference's own default.json has one there once its example section is
  * commented out. All else is strict JSON, a key that stands twice is refused. Unknown keys are told
  * of by name, they may be misspelt; those that only the reference's database library reads are
- * passed over. Called by pccsd/options.c for each file in turn. Must never recurse: the sections
+ * passed over. Called by setup/options.c for each file in turn. Must never recurse: the sections
  * that are open stand on a stack as deep as the deepest key. config.md, Configuration file.
  */
 #include <stdio.h>

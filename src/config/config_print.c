@@ -4,7 +4,7 @@
  *
  * Takes a checked configuration; appends a line per key, "KEY = value  # where it comes from".
  * Secrets are said to be set or not, never shown; of a proxy's user information only that there is
- * some. Database sections that are not used are left out. Called by pccsd/options.c.
+ * some. Database sections that are not used are left out. Called by setup/options.c.
  * config.md, Programs.
  */
 #include "base/mem.h"

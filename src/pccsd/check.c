@@ -11,11 +11,11 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "pccsd/store_open.h"
-#include "pccsd/tls_files.h"
-#include "pccsd/trust_files.h"
 #include "pcs/pcs.h"
 #include "schedule/cron.h"
+#include "setup/store_open.h"
+#include "setup/tls_files.h"
+#include "setup/trust_files.h"
 
 enum { VALUES_BYTES_MAX = 4 * LIMIT_CONFIG_BYTES };
 

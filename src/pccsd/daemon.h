@@ -12,9 +12,9 @@
 #include "http/http.h"
 #include "pccsd/client_rate.h"
 #include "pccsd/health.h"
-#include "pccsd/options.h"
 #include "pccsd/timer.h"
 #include "pccsd/tokens.h"
+#include "setup/options.h"
 #include "x509/x509_chain.h"
 
 enum { DAEMON_DRAIN_MS = 10 * 1000 }; /* config.md: what is in flight gets 10 s at most */

@@ -28,14 +28,14 @@
 #include "pccsd/origins.h"
 #include "pccsd/reload.h"
 #include "pccsd/serve.h"
-#include "pccsd/store_open.h"
 #include "pccsd/syscall_filter.h"
 #include "pccsd/test_clock.h"
-#include "pccsd/tls_files.h"
-#include "pccsd/tls_init.h"
-#include "pccsd/trust_files.h"
 #include "pccsd/upstream_open.h"
 #include "pcs/pcs.h"
+#include "setup/store_open.h"
+#include "setup/tls_files.h"
+#include "setup/tls_init.h"
+#include "setup/trust_files.h"
 
 enum { HOSTS_MAX = 32, LOCAL_WORKERS_MIN = 2, LOCAL_WORKERS_MAX = 8 };
 

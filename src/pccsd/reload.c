@@ -14,7 +14,7 @@
 #include "metrics/metrics.h"
 #include "pccsd/daemon.h"
 #include "pccsd/notify.h"
-#include "pccsd/tls_files.h"
+#include "setup/tls_files.h"
 
 static int
 reload_take(struct daemon *daemon, const struct config *next, struct fault *why)

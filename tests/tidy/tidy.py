@@ -24,6 +24,7 @@ TOP_COMMENT_LINES = (3, 22)
 FLOORS = [
     'base', 'metrics', 'terms', 'json', 'x509', 'request', 'config', 'collateral', 'pcksel',
     'ports', 'http', 'pcs', 'store', 'pccs_client', 'platform', 'schedule', 'cache',
+    'setup',
 ]
 PROGRAMS = ['pccsd', 'pccsadmin', 'pckid', 'pcssim']
 

@@ -3,8 +3,8 @@
  * The configuration as the operator wrote it: which files, in which order, over which of them the
  * environment wins, and where relative paths start (config.md).
  */
-#ifndef PCCSD_OPTIONS_H
-#define PCCSD_OPTIONS_H
+#ifndef SETUP_OPTIONS_H
+#define SETUP_OPTIONS_H
 
 #include "base/buf.h"
 #include "config/config.h"

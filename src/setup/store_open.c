@@ -3,7 +3,7 @@
  * Picks the store's driver by DB_CONFIG and gives it what it needs of the configuration.
  * Called at start and by --check, on the main thread.
  */
-#include "pccsd/store_open.h"
+#include "setup/store_open.h"
 
 #include <stdio.h>
 

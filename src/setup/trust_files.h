@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The trust anchors that the configuration names: PEM files, or Intel's built-in root. */
-#ifndef PCCSD_TRUST_FILES_H
-#define PCCSD_TRUST_FILES_H
+#ifndef SETUP_TRUST_FILES_H
+#define SETUP_TRUST_FILES_H
 
 #include "config/config.h"
 #include "x509/x509_chain.h"

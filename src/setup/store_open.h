@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Opens the store that DB_CONFIG names. */
-#ifndef PCCSD_STORE_OPEN_H
-#define PCCSD_STORE_OPEN_H
+#ifndef SETUP_STORE_OPEN_H
+#define SETUP_STORE_OPEN_H
 
 #include "base/clock.h"
 #include "config/config.h"

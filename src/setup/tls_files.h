@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The server's TLS key pair from the files that the configuration names. */
-#ifndef PCCSD_TLS_FILES_H
-#define PCCSD_TLS_FILES_H
+#ifndef SETUP_TLS_FILES_H
+#define SETUP_TLS_FILES_H
 
 #include <openssl/ssl.h>
 

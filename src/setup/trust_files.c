@@ -5,7 +5,7 @@
  * Called at start and by --check, on the main thread.
  * Must never fall back to the built-in root when a named file cannot be used.
  */
-#include "pccsd/trust_files.h"
+#include "setup/trust_files.h"
 
 #include "base/file.h"
 #include "base/log.h"

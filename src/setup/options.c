@@ -6,7 +6,7 @@
  * Called at start and on SIGHUP, on the main thread.
  * Must never keep a configuration half applied: the caller gets all of it or a fault.
  */
-#include "pccsd/options.h"
+#include "setup/options.h"
 
 #include <libgen.h>
 #include <limits.h>

@@ -3,12 +3,13 @@
  * Makes what a first start needs and a test wants fresh: a CA that exists for one signature, and a
  * P-256 server key pair for localhost, the loopback addresses and this host's name.
  * Takes the two paths of the configuration; gives files. Clients trust ca.crt.
- * Called by --init-tls, on the main thread.
+ * Called by pccsd --init-tls and pccsadmin init, on the main thread.
  * Must never overwrite a file nor keep the CA's key: who finds that could imitate any server to
  * whoever trusts ca.crt.
  */
-#include "pccsd/tls_init.h"
+#include "setup/tls_init.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -28,7 +29,7 @@ enum {
     CA_DAYS = 3650,
     SERVER_DAYS = 825, /* what browsers and Apple's clients still take from a private CA */
     BACKDATE_S = 3600, /* clocks of fresh machines run behind */
-    NAMES_SIZE = 512
+    NAMES_SIZE = TLS_INIT_NAMES_SIZE + 512
 };
 
 /* What is made, freed together. */
@@ -119,11 +120,29 @@ host_name_is_fine(const char *name)
     return size > 0 && size <= 253 && strspn(name, fine) == size;
 }
 
+int
+tls_init_add_name(const char *name, char *names, size_t size, struct fault *why)
+{
+    uint8_t address[16];
+    bool is_address =
+        inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
+    size_t used = strlen(names);
+    if (!is_address && !host_name_is_fine(name)) {
+        return fault_set(why, FAULT_CONFIG, "tls", "'%.80s' is no host name and no address", name);
+    }
+    int more = snprintf(names + used, size - used, ",%s:%s", is_address ? "IP" : "DNS", name);
+    if (more < 0 || (size_t)more >= size - used) {
+        names[used] = '\0';
+        return fault_set(why, FAULT_CONFIG, "tls", "too many names for one certificate");
+    }
+    return 0;
+}
+
 static void
-server_names(char out[NAMES_SIZE])
+server_names(const char *more, char out[NAMES_SIZE])
 {
     char host[256] = "";
-    int size = snprintf(out, NAMES_SIZE, "DNS:localhost,IP:127.0.0.1,IP:::1");
+    int size = snprintf(out, NAMES_SIZE, "DNS:localhost,IP:127.0.0.1,IP:::1%s", more);
     if (gethostname(host, sizeof host - 1) == 0 && host_name_is_fine(host) &&
         strcmp(host, "localhost") != 0) {
         snprintf(out + size, NAMES_SIZE - (size_t)size, ",DNS:%s", host);
@@ -131,10 +150,10 @@ server_names(char out[NAMES_SIZE])
 }
 
 static bool
-make_server(struct made *made)
+make_server(struct made *made, const char *more_names)
 {
     char names[NAMES_SIZE];
-    server_names(names);
+    server_names(more_names, names);
     made->server_key = EVP_EC_gen("P-256");
     if (made->server_key == NULL) {
         return false;
@@ -211,6 +230,13 @@ refuse_existing(const char *path, struct fault *why)
 int
 tls_init(const char *key_path, const char *certificate_path, struct fault *why)
 {
+    return tls_init_named(key_path, certificate_path, "", why);
+}
+
+int
+tls_init_named(const char *key_path, const char *certificate_path, const char *names,
+               struct fault *why)
+{
     char folder[PATH_MAX];
     auto_free char *ca_path = NULL;
     int failed = make_folder(key_path, folder, why);
@@ -228,7 +254,7 @@ tls_init(const char *key_path, const char *certificate_path, struct fault *why)
         return failed;
     }
     struct made made = {0};
-    if (!make_ca(&made) || !make_server(&made)) {
+    if (!make_ca(&made) || !make_server(&made, names)) {
         failed = fault_set(why, FAULT_INTERNAL, "tls", "OpenSSL could not make the certificates");
     }
     if (failed == 0) {

@@ -4,7 +4,7 @@
  * Takes the configuration; gives a server context and the end of the certificate's validity.
  * Called at start, by --check and on SIGHUP, on the main thread.
  */
-#include "pccsd/tls_files.h"
+#include "setup/tls_files.h"
 
 #include <errno.h>
 #include <unistd.h>
