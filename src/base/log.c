@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,15 +49,25 @@ static const char *const log_level_words[] = {
     [LOG_HTTP] = "http",   [LOG_DEBUG] = "debug",
 };
 
+/* What the journal takes at the start of a line for its priority (sd-daemon(3)). */
+static const char *const log_journal_prefixes[] = {
+    [LOG_ERROR] = "<3>", [LOG_WARN] = "<4>",  [LOG_INFO] = "<6>",
+    [LOG_HTTP] = "<6>",  [LOG_DEBUG] = "<7>",
+};
+
+/* Of the request that this thread works for: see log_for_request. */
+static _Thread_local const char *own_request_id;
+
 /* Set by log_open and log_close, which main calls while no other thread logs; what other threads
  * read meanwhile is atomic. */
 static struct {
     atomic_int descriptor; /* its number stays the same from open to close */
     atomic_int level;
     atomic_bool json;
-    atomic_ulong lost;   /* lines that could not be written since the last that could */
-    atomic_bool torn;    /* the last line was written in part: the next starts on a new line */
-    char path[PATH_MAX]; /* empty: standard error */
+    atomic_bool to_journal; /* standard error is the journal's */
+    atomic_ulong lost;      /* lines that could not be written since the last that could */
+    atomic_bool torn;       /* the last line was written in part: the next starts on a new line */
+    char path[PATH_MAX];    /* empty: standard error */
 } the_log = {.descriptor = STDERR_FILENO, .level = LOG_INFO};
 
 static int
@@ -79,6 +90,22 @@ open_path(const char *path, struct fault *why)
                          strerrordesc_np(errno));
     }
     return fd;
+}
+
+/* systemd.exec(5), JOURNAL_STREAM: device and inode of what the journal reads. Somebody may have
+ * redirected standard error since. */
+static bool
+stderr_is_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat seen;
+    char own[64];
+    if (stream == NULL || fstat(STDERR_FILENO, &seen) != 0) {
+        return false;
+    }
+    snprintf(own, sizeof own, "%llu:%llu", (unsigned long long)seen.st_dev,
+             (unsigned long long)seen.st_ino);
+    return strcmp(stream, own) == 0;
 }
 
 /* A reader that is gone and a file at its size limit shall be errors of write(2), not the end. */
@@ -109,6 +136,7 @@ log_open(const struct log_options *options, struct fault *why)
         span_to_text(span_of_text(options->path), the_log.path, sizeof the_log.path);
     }
     atomic_store(&the_log.json, options->json);
+    atomic_store(&the_log.to_journal, !to_file && stderr_is_journal());
     atomic_store(&the_log.descriptor, fd);
     log_set_level(options->level);
     return 0;
@@ -144,6 +172,7 @@ log_close(void)
     }
     the_log.path[0] = '\0';
     atomic_store(&the_log.json, false);
+    atomic_store(&the_log.to_journal, false);
     atomic_store(&the_log.torn, false);
     atomic_store(&the_log.lost, 0);
 }
@@ -181,6 +210,12 @@ log_event_word(enum log_event event)
 {
     must((size_t)event < ARRAY_COUNT(log_rows));
     return log_rows[event].word;
+}
+
+void
+log_for_request(const char *request_id)
+{
+    own_request_id = request_id;
 }
 
 /* A line in the making. Bytes are put until something does not fit. */
@@ -330,6 +365,9 @@ line_start(struct log_line *line, enum log_event event)
     clock_format_iso8601(now_ms / 1000, time);
     char fraction[8];
     snprintf(fraction, sizeof fraction, ".%03dZ", (int)(now_ms % 1000));
+    if (atomic_load(&the_log.to_journal)) {
+        line_put_text(line, log_journal_prefixes[log_rows[event].level]);
+    }
     line_put_text(line, line->json ? "{\"time\":\"" : "");
     line_put(line, time, CLOCK_ISO8601_SIZE - 2); /* without its Z and NUL */
     line_put_text(line, fraction);
@@ -385,7 +423,8 @@ log_write(enum log_event event, const char *request_id, const struct log_field *
     line.full = line.cut = false;
     line.size = 0;
     line_start(&line, event);
-    line_put_field_or_none(&line, LOG_TEXT("request_id", request_id));
+    line_put_field_or_none(
+        &line, LOG_TEXT("request_id", request_id != NULL ? request_id : own_request_id));
     if (lost != 0) {
         line_put_field_or_none(&line, LOG_NUMBER("lost", (int64_t)lost));
     }

@@ -50,6 +50,10 @@ struct log_field {
 void log_write(enum log_event event, const char *request_id, const struct log_field *fields,
                size_t count);
 
+/* Until the next call this thread works for that request: its lines that name none get this one.
+ * Borrowed; NULL ends it. */
+void log_for_request(const char *request_id);
+
 /* log_event(LOG_EVENT_START, NULL, LOG_NUMBER("port", 8081), ...): at least one field. A NULL
  * text field is left out. request_id may be NULL. */
 #define log_event(event, request_id, ...)                                                          \

@@ -116,6 +116,71 @@ test_plain_values_are_not_quoted(void **state)
 }
 
 static void
+test_lines_that_name_no_request_get_that_of_their_thread(void **state)
+{
+    open_log(false, LOG_INFO);
+    log_for_request("of-the-thread");
+    log_event(LOG_EVENT_ROW_UNPROVEN, NULL, LOG_NUMBER("n", 1));
+    assert_string_equal(only_line(0, " error row-unproven "), "request_id=of-the-thread n=1\n");
+    unlink(path);
+    open_log(false, LOG_INFO);
+    log_event(LOG_EVENT_ROW_UNPROVEN, "own", LOG_NUMBER("n", 1));
+    assert_string_equal(only_line(0, " error row-unproven "), "request_id=own n=1\n");
+    unlink(path);
+    open_log(false, LOG_INFO);
+    log_for_request(NULL);
+    log_event(LOG_EVENT_ROW_UNPROVEN, NULL, LOG_NUMBER("n", 1));
+    assert_string_equal(only_line(0, " error row-unproven "), "n=1\n");
+}
+
+/* What a child, whose standard error is a file, writes with JOURNAL_STREAM as given or, if NULL, as
+ * it should be. */
+static const char *
+log_to_journal(const char *stream)
+{
+    char other[160], own[64];
+    snprintf(other, sizeof other, "%s/stderr", folder);
+    pid_t child = fork();
+    if (child == 0) {
+        int fd = open(other, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        struct stat seen;
+        fstat(fd, &seen);
+        snprintf(own, sizeof own, "%llu:%llu", (unsigned long long)seen.st_dev,
+                 (unsigned long long)seen.st_ino);
+        setenv("JOURNAL_STREAM", stream != NULL ? stream : own, 1);
+        dup2(fd, STDERR_FILENO);
+        struct fault why = {0};
+        struct log_options options = {.level = LOG_DEBUG, .json = true, .path = "-"};
+        if (log_open(&options, &why) == 0) {
+            log_event(LOG_EVENT_STORE_FAILED, NULL, LOG_NUMBER("n", 1));
+            log_event(LOG_EVENT_CEILING, NULL, LOG_NUMBER("n", 2));
+            log_event(LOG_EVENT_REQUEST, NULL, LOG_NUMBER("n", 3));
+        }
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    const char *text = read_log(other);
+    unlink(other);
+    return text;
+}
+
+static void
+test_the_journal_is_told_the_priority_of_each_line(void **state)
+{
+    const char *text = log_to_journal(NULL);
+    assert_memory_equal(text, "<3>{\"time\":", 11);
+    assert_non_null(strstr(text, "\n<4>{"));
+    assert_non_null(strstr(text, "\n<6>{"));
+}
+
+static void
+test_nobody_else_is_told_it(void **state)
+{
+    assert_null(strstr(log_to_journal("1:1"), "<"));
+    assert_null(strstr(log_to_journal(""), "<"));
+}
+
+static void
 test_json_stays_json_whatever_comes_in(void **state)
 {
     open_log(true, LOG_INFO);
@@ -345,6 +410,9 @@ main(void)
         TEST(test_a_full_disk_loses_lines_only_and_says_how_many),
         cmocka_unit_test(test_a_reader_that_is_gone_ends_nothing),
         TEST(test_lines_of_threads_do_not_mix),
+        TEST(test_lines_that_name_no_request_get_that_of_their_thread),
+        TEST(test_the_journal_is_told_the_priority_of_each_line),
+        TEST(test_nobody_else_is_told_it),
         cmocka_unit_test(test_every_event_has_a_word_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
