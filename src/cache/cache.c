@@ -16,8 +16,6 @@
 #include "cache/cache_priv.h"
 #include "metrics/metrics.h"
 
-enum { CACHE_GAUGES_EVERY_S = 30 };
-
 /* ---- refusals ---- */
 
 /* For the moment when even a refusal cannot be allocated; never freed. */
@@ -62,7 +60,9 @@ flight_run(struct job *job)
 {
     struct flight *flight = (struct flight *)job;
     bool needs_upstream = false;
+    log_for_request(flight->first->request_id);
     struct response *response = flight_answer(flight, &needs_upstream);
+    log_for_request(NULL);
     if (needs_upstream) {
         flight->lane = LANE_UPSTREAM;
         workers_add(flight->cache->workers, LANE_UPSTREAM, &flight->job);
@@ -118,7 +118,9 @@ ask_job_run(struct job *job)
 {
     struct ask_job *ask_job = (struct ask_job *)job;
     struct ask *ask = ask_job->ask;
+    log_for_request(ask->request_id);
     struct response *response = ask_job->run(ask_job->cache, ask);
+    log_for_request(NULL);
     free(ask_job);
     ask->done(ask, response);
 }
@@ -182,7 +184,6 @@ cache_name_metrics(void)
     };
     static const char *const lookups[] = {"hit", "miss", "stale"};
     static const char *const refreshes[] = {"done", "failed"};
-    static const char *const states[] = {"new", "not_available", "handed_out"};
     for (unsigned i = 0; i < ARRAY_COUNT(ceilings); i++) {
         metrics_name_label1(METRIC_CEILINGS, i, ceilings[i]);
     }
@@ -194,10 +195,9 @@ cache_name_metrics(void)
     }
     for (unsigned i = 0; i < ARRAY_COUNT(refreshes); i++) {
         metrics_name_label1(METRIC_REFRESH, i, refreshes[i]);
+        metrics_name_label1(METRIC_REFRESH_ENDED, i, refreshes[i]);
     }
-    for (unsigned i = 0; i < ARRAY_COUNT(states); i++) {
-        metrics_name_label1(METRIC_QUEUE, i, states[i]);
-    }
+    gauges_name();
 }
 
 int
@@ -301,28 +301,6 @@ cache_counts(struct cache *cache, struct cache_counts *ret_counts, struct fault 
     return code;
 }
 
-struct gauges_job {
-    struct job job;
-    struct cache *cache;
-};
-
-static void
-gauges_run(struct job *job)
-{
-    struct cache *cache = ((struct gauges_job *)job)->cache;
-    free(job);
-    struct cache_counts counts = {0};
-    struct fault why = {0};
-    if (cache_counts(cache, &counts, &why) != 0) {
-        store_trouble(NULL, &why);
-        return;
-    }
-    metric_set(METRIC_PLATFORMS, 0, 0, (int64_t)counts.store.platforms);
-    for (unsigned state = 0; state < ARRAY_COUNT(counts.queue); state++) {
-        metric_set(METRIC_QUEUE, state, 0, (int64_t)counts.queue[state]);
-    }
-}
-
 void
 cache_tick(struct cache *cache)
 {
@@ -334,13 +312,6 @@ cache_tick(struct cache *cache)
     metric_set(METRIC_CACHE, 0, 0, (int64_t)atomic_load(&cache->hits));
     metric_set(METRIC_CACHE, 1, 0, (int64_t)atomic_load(&cache->misses));
     metric_set(METRIC_CACHE, 2, 0, (int64_t)atomic_load(&cache->stale));
-    int64_t now_s = cache_now_ms(cache) / 1000;
-    struct gauges_job *job = NULL;
-    if (now_s >= atomic_load(&cache->gauges_next_at) && (job = calloc(1, sizeof *job)) != NULL) {
-        atomic_store(&cache->gauges_next_at, now_s + CACHE_GAUGES_EVERY_S);
-        job->job.run = gauges_run;
-        job->cache = cache;
-        workers_add(cache->workers, LANE_LOCAL, &job->job);
-    }
+    gauges_tick(cache);
     refresh_prefetch(cache);
 }

@@ -60,7 +60,10 @@ struct cache {
     _Atomic bool refreshing;  /* a scheduled refresh is running */
     _Atomic bool prefetching; /* so is a look for what is due */
     _Atomic int64_t prefetch_next_at;
-    _Atomic int64_t gauges_next_at;
+    _Atomic int64_t gauges_next_at; /* gauges.c: of the counts, of the look at every item */
+    _Atomic int64_t items_next_at;
+    _Atomic bool items_changed; /* something was published since that look began */
+    _Atomic bool items_walking;
 };
 
 static inline int64_t
@@ -163,6 +166,10 @@ size_t publish_asked_key(const struct item_key *key, char out[PUBLISH_KEY_SIZE])
 /* The fault remembered for such a key: true and *why, of stage "remembered". */
 bool publish_remembered(struct cache *cache, struct span key, struct fault *why,
                         int *ret_retry_after_s);
+
+/* ---- gauges.c: what the metrics tell of the store ---- */
+void gauges_name(void);
+void gauges_tick(struct cache *cache);
 
 /* ---- item.c: GETs of items ---- */
 /* The answer, or NULL and *ret_needs_upstream: run again on the upstream lane. */

@@ -125,6 +125,7 @@ publish_item(struct cache *cache, struct proven *proven, uint32_t epoch)
         publish_encoding(cache, proven, CRL_ENCODING_HEX, epoch);
         publish_encoding(cache, proven, CRL_ENCODING_PEM, epoch);
     }
+    atomic_store_explicit(&cache->items_changed, true, memory_order_relaxed);
     bool is_news = trust_view_learn(cache, proven);
     if (is_news && proven->key.kind == ITEM_ROOT_CRL) {
         publish_forget_all(cache);

@@ -215,6 +215,11 @@ refresh_finish(struct refresh *refresh)
                   LOG_NUMBER("items", (int64_t)refresh->total),
                   LOG_NUMBER("failed", (int64_t)refresh->failed));
     }
+    bool is_of_all =
+        refresh->ask != NULL ? !refresh->ask->request.refresh_certs : refresh->is_scheduled;
+    if (is_of_all) {
+        metric_set(METRIC_REFRESH_ENDED, refresh->failed != 0, 0, cache_now(cache));
+    }
     if (refresh->ask != NULL) {
         struct response *response = refresh->failed == 0 ? respond_done() : NULL;
         if (response == NULL) {
@@ -240,11 +245,13 @@ refresh_work(struct job *job)
 {
     struct refresh *refresh = ((struct refresh_job *)job)->refresh;
     free(job);
+    log_for_request(refresh->request_id);
     struct refresh_entry *entry;
     while ((entry = refresh_take(refresh)) != NULL) {
         refresh_one(refresh, entry);
         refresh_entry_free(entry);
     }
+    log_for_request(NULL);
     pthread_mutex_lock(&refresh->mutex);
     bool is_last = --refresh->workers_left == 0;
     pthread_mutex_unlock(&refresh->mutex);

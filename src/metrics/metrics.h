@@ -17,7 +17,8 @@ enum metric {
     METRIC_COUNT
 };
 
-enum { METRIC_LABEL1_MAX = 40, METRIC_LABEL2_MAX = 24 };
+/* 64: room for the FMSPCs of a large fleet beside "none" and "other" (cache/gauges.c). */
+enum { METRIC_LABEL1_MAX = 64, METRIC_LABEL2_MAX = 64 };
 
 /* Label values are small indexes; their words are given once at start (metrics_name_label). */
 void metrics_name_label1(enum metric metric, unsigned index,

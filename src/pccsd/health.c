@@ -11,6 +11,7 @@
 #include "pccsd/health.h"
 
 #include "base/mem.h"
+#include "metrics/metrics.h"
 #include "pccsd/daemon.h"
 #include "json/json_scan.h"
 
@@ -84,6 +85,7 @@ health_ask_store(struct daemon *daemon)
     health->state.ready_why = why;
     health->state.ready_at_ms = clock_monotonic_ms(daemon->clock);
     pthread_mutex_unlock(&health->lock);
+    metric_set(METRIC_READY, 0, 0, ready);
 }
 
 void

@@ -161,6 +161,11 @@ struct store_counts {
 };
 static inline int store_counts(struct store *store, struct store_counts *ret_counts,
                                struct fault *why) must_check;
+/* How many platforms an FMSPC has ("" : those without one), the most first, at most `most` of them.
+ * The callback must not call the store. */
+typedef void store_fmspc_fn(void *self, const struct fmspc *fmspc, uint64_t count);
+static inline int store_count_fmspcs(struct store *store, unsigned most, store_fmspc_fn *each,
+                                     void *self, struct fault *why) must_check;
 
 /* ---- what a driver fills in; the names and meanings are those above ---- */
 
@@ -195,6 +200,8 @@ struct store_driver {
     int (*load_policies)(struct store *store, const struct fmspc *fmspc, struct buf *b,
                          struct fault *why);
     int (*counts)(struct store *store, struct store_counts *ret_counts, struct fault *why);
+    int (*count_fmspcs)(struct store *store, unsigned most, store_fmspc_fn *each, void *self,
+                        struct fault *why);
 };
 
 static inline void
@@ -318,6 +325,13 @@ static inline int
 store_counts(struct store *store, struct store_counts *ret_counts, struct fault *why)
 {
     return store->driver->counts(store, ret_counts, why);
+}
+
+static inline int
+store_count_fmspcs(struct store *store, unsigned most, store_fmspc_fn *each, void *self,
+                   struct fault *why)
+{
+    return store->driver->count_fmspcs(store, most, each, self, why);
 }
 
 #endif

@@ -174,3 +174,34 @@ db_each_platform(struct store *store, const struct fmspc *fmspcs, size_t count,
     }
     return code;
 }
+
+static int
+fmspcs_count(struct db_connection *connection, unsigned most, store_fmspc_fn *each, void *self,
+             struct fault *why)
+{
+    auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_COUNT_FMSPCS);
+    sql_bind_number(&sql, most);
+    for (;;) {
+        bool row = false;
+        int code = sql_step(&sql, &row, why);
+        if (code != 0 || !row) {
+            return code;
+        }
+        struct fmspc fmspc = {0}; /* stays empty where the row is damaged */
+        fmspc_parse(sql_column(&sql, 0), &fmspc);
+        each(self, &fmspc, (uint64_t)sql_column_number(&sql, 1));
+    }
+}
+
+int
+db_count_fmspcs(struct store *store, unsigned most, store_fmspc_fn *each, void *self,
+                struct fault *why)
+{
+    struct db_connection *connection = NULL;
+    int code = db_read_begin(db_of(store), &connection, why);
+    if (code == 0) {
+        code = fmspcs_count(connection, most, each, self, why);
+        db_read_end(db_of(store), connection);
+    }
+    return code;
+}

@@ -148,6 +148,8 @@ int db_load_item(struct store *store, const struct item_key *key, struct raw_rep
                  struct fault *why) must_check;
 int db_each_item(struct store *store, store_key_fn *each, void *self, struct fault *why) must_check;
 int db_count_crl_urls(struct store *store, size_t *ret_count, struct fault *why) must_check;
+int db_count_fmspcs(struct store *store, unsigned most, store_fmspc_fn *each, void *self,
+                    struct fault *why) must_check;
 int db_item_put(struct db_connection *connection, const struct proven *item,
                 const char *root_crl_url, struct fault *why) must_check;
 /* Keeps the chain that each item has now, so that a later signer does not replace it. */

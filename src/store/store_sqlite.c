@@ -178,6 +178,7 @@ static const struct store_driver sqlite_driver = {
     .put_policy = db_put_policy,
     .load_policies = db_load_policies,
     .counts = db_counts,
+    .count_fmspcs = db_count_fmspcs,
 };
 
 /* ---- opening ---- */

@@ -111,6 +111,43 @@ test_large_manifests_make_small_pages(void **state)
     assert_int_equal(24, met.count);
 }
 
+struct counted {
+    struct fmspc fmspcs[4];
+    uint64_t counts[4];
+    size_t count;
+};
+
+static void
+keep_count(void *self, const struct fmspc *fmspc, uint64_t count)
+{
+    struct counted *counted = self;
+    assert_true(counted->count < 4);
+    counted->fmspcs[counted->count] = *fmspc;
+    counted->counts[counted->count++] = count;
+}
+
+static void
+test_fmspcs_are_counted_the_most_first_and_no_more_than_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    struct counted counted = {0};
+    assert_int_equal(0, store_count_fmspcs(f->store, 4, keep_count, &counted, NULL));
+    assert_int_equal(0, counted.count);
+    make_platforms(f, 2, "00906EA10000");
+    make_platforms(f, 5, "30606A000000");
+    make_platforms(f, 1, "nonsense");
+    assert_int_equal(0, store_count_fmspcs(f->store, 4, keep_count, &counted, NULL));
+    assert_int_equal(3, counted.count);
+    assert_string_equal("30606A000000", counted.fmspcs[0].hex);
+    assert_int_equal(5, counted.counts[0]);
+    assert_string_equal("00906EA10000", counted.fmspcs[1].hex);
+    assert_int_equal(2, counted.counts[1]);
+    assert_string_equal("", counted.fmspcs[2].hex);
+    counted.count = 0;
+    assert_int_equal(0, store_count_fmspcs(f->store, 1, keep_count, &counted, NULL));
+    assert_int_equal(1, counted.count);
+}
+
 int
 main(void)
 {
@@ -122,6 +159,7 @@ main(void)
         TEST(test_only_the_listed_fmspcs_are_met_each_once),
         TEST(test_damaged_rows_are_passed_over_and_do_not_stop_the_listing),
         TEST(test_large_manifests_make_small_pages),
+        TEST(test_fmspcs_are_counted_the_most_first_and_no_more_than_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
