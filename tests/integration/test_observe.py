@@ -7,20 +7,23 @@ import pathlib
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import time
 
 import pytest
 
 from clients import Administrator, pckcert_path, register, registration, upload
-from harness import ADMIN_TOKEN, BUILD, ROOT, TDX, USER_TOKEN, V4, sha512
+from harness import (
+    ADMIN_TOKEN, ROOT, TDX, USER_TOKEN, V4, Service, clean_environment, program, sha512,
+)
 
 MONITORING = ROOT / "packaging" / "monitoring"
 
 
 def promtool():
     """promtool, from the PATH or as ./dev unpacked it; without it a test skips."""
-    own = BUILD / "tools" / "usr" / "bin" / "promtool"
+    own = ROOT / "build" / "tools" / "usr" / "bin" / "promtool"
     found = os.environ.get("PCCS_PROMTOOL") or (str(own) if own.exists() else None)
     found = found or shutil.which("promtool")
     if found is None:
@@ -36,7 +39,6 @@ def run_promtool(*arguments, text=None, cwd=None):
 @pytest.fixture(scope="module")
 def used(simulator, fleet, tmp_path_factory):
     """A service in LAZY mode that has served, refused, registered, uploaded and refreshed."""
-    from harness import Service
     folder = tmp_path_factory.mktemp("used")
     with Service(folder, {**simulator.configuration(), "CachingFillMode": "LAZY",
                           "LogFormat": "json", "LogLevel": "debug",
@@ -76,8 +78,8 @@ def stream(service, simulator, fleet):
     simulator.control("fault", kind="status", endpoint="identity-qae", status=500)
     service.get(f"{V4}/qae/identity")
     simulator.control("clear")
-    assert service.request("POST", f"{V4}/refresh", headers={"admin-token": ADMIN_TOKEN}).status in (
-        200, 503)
+    refreshed = service.request("POST", f"{V4}/refresh", headers={"admin-token": ADMIN_TOKEN})
+    assert refreshed.status in (200, 503)
     return {"tokens": [USER_TOKEN, ADMIN_TOKEN, wrong, "an-api-key-that-nobody-may-see",
                        sha512(USER_TOKEN), sha512(ADMIN_TOKEN)],
             "ppids": [p["enc_ppid"] for p in fleet if p["enc_ppid"]],
@@ -130,7 +132,6 @@ def test_all_lines_of_a_request_carry_its_id(start_service, simulator, fleet):
 
 
 def test_a_damaged_row_is_logged_under_the_request_that_met_it(start_service, simulator):
-    import sqlite3
     configuration = {**simulator.configuration(), "CachingFillMode": "LAZY"}
     service = start_service(configuration)
     assert service.get(f"{V4}/qe/identity").status == 200
@@ -144,7 +145,6 @@ def test_a_damaged_row_is_logged_under_the_request_that_met_it(start_service, si
 
 
 def test_the_journal_gets_a_priority_with_each_line(tmp_path):
-    from harness import Service, clean_environment, program
     service = Service(tmp_path, {"LogLevel": "http"})
     service.make_tls()
     own, journal = socket.socketpair()
@@ -259,7 +259,6 @@ def test_a_store_that_fails_shows_in_ready_and_errors(start_service):
     service = start_service()
     wait_for_metrics(service, lambda m: m["pccs_ready"] == 1)
     database = service.folder / "pckcache.db"
-    import sqlite3
     with sqlite3.connect(database, isolation_level=None) as other:
         other.execute("DROP TABLE enclave_identities")
     other.close()
@@ -274,6 +273,15 @@ def test_promtool_takes_the_rules_and_their_tests_pass():
     assert checked.returncode == 0, checked.stdout + checked.stderr
     tested = run_promtool("test", "rules", "pccs.rules.test.yml", cwd=MONITORING)
     assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def test_every_rule_has_a_test_that_makes_it_fire_and_one_that_does_not():
+    rules = re.findall(r"- alert: (\w+)", (MONITORING / "pccs.rules.yml").read_text())
+    tests = (MONITORING / "pccs.rules.test.yml").read_text()
+    assert len(rules) >= 10
+    for name in rules:
+        assert re.search(rf"alertname: {name}\n +exp_alerts:", tests), name
+        assert re.search(rf"alertname: {name}}}", tests), name
 
 
 def metric_names():
