@@ -13,6 +13,7 @@ import time
 
 CONFIGURATION = """\
 daemon off;
+{user}
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
@@ -75,6 +76,8 @@ class Nginx:
         (self.folder / "nginx.conf").write_text(
             CONFIGURATION.format(
                 folder=self.folder,
+                # its worker must reach the folder, which is its owner's only
+                user="user root;" if os.geteuid() == 0 else "",
                 path=path,
                 port=self.port,
                 tuned_port=self.tuned_port,
