@@ -61,11 +61,22 @@ store_open(const struct config *config, const struct clock *clock, struct store 
 }
 
 int
-store_check(const struct config *config, const struct clock *clock, struct fault *why)
+store_check_with(const struct config *config, const struct clock *clock,
+                 void (*on_notice)(void *self, const char *text), void *self, struct fault *why)
 {
     struct store_options options;
     char host[256];
     int failed = store_options_of(config, clock, host, &options, why);
-    options.on_notice = print_notice;
-    return failed == 0 ? store_check_sqlite(&options, why) : failed;
+    if (failed != 0) {
+        return failed;
+    }
+    options.on_notice = on_notice;
+    options.self = self;
+    return store_check_sqlite(&options, why);
+}
+
+int
+store_check(const struct config *config, const struct clock *clock, struct fault *why)
+{
+    return store_check_with(config, clock, print_notice, NULL, why);
 }

@@ -14,5 +14,9 @@ int store_open(const struct config *config, const struct clock *clock, struct st
  * what is there and what would be done with it, a line each. */
 int store_check(const struct config *config, const struct clock *clock,
                 struct fault *why) must_check;
+/* The same, telling on_notice instead. */
+int store_check_with(const struct config *config, const struct clock *clock,
+                     void (*on_notice)(void *self, const char *text), void *self,
+                     struct fault *why) must_check;
 
 #endif
