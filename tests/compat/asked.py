@@ -6,7 +6,6 @@ import functools
 import gzip
 import json
 import random
-import time
 
 from asked_put import put_questions
 from clients import Administrator, pckcert_path, registration
@@ -36,16 +35,6 @@ class Order:
 
     action: str
     members: dict = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass
-class Wait:
-    """Until what was remembered of a failure is forgotten again."""
-
-    seconds: float
-
-    def wait(self):
-        time.sleep(self.seconds)
 
 
 class Asker:
@@ -559,30 +548,35 @@ def refresh_questions(ask):
                    b"{")
 
 
-FAULTS = ("status", "drop", "truncate", "tamper", "wrong-signer", "mismatch", "missing-header",
+FAULTS = ("tamper", "wrong-signer", "mismatch", "missing-header",
           "garbage", "empty", "expired", "older", "redirect")
-STATUSES = (400, 401, 403, 404, 410, 429, 500, 502, 503)
+STATUSES = (400, 401, 403)
+REMEMBERED = ((429, "status"), (500, "status"), (503, "status"), (404, "status"), (410, "status"),
+              (0, "drop"), (0, "truncate"))
 
 
 def fault_questions(ask):
-    """What a miss says while the PCS misbehaves; asked before anything is cached."""
+    """What a miss says while the PCS misbehaves: another item for each fault, some may be kept."""
     group = "fault"
     if ask.mode != "LAZY":
         return
-    platform = ask.fleet[0]
-    asked = [("tcb", f"{V4}/tcb?fmspc=20906ED50000"), ("qe_identity", f"{V4}/qe/identity"),
-             ("pckcrl", f"{V4}/pckcrl?ca=platform"), ("pckcerts", pckcert_path(platform))]
-    for endpoint, target in asked:
-        for fault in FAULTS:
-            for status in STATUSES if fault == "status" else (0,):
-                members = {"endpoint": endpoint, "kind": fault}
-                if status:
-                    members["status"] = status
-                yield Order("fail", members)
-                yield ask.get(group, f"{endpoint} {fault} {status or ''}", target)
-                yield Order("reset")
-                yield Wait(5.2 if status in (429, 500, 502, 503) or fault in ("drop", "truncate")
-                           else 0)
+    faults = [("status", status) for status in STATUSES] + [(kind, 0) for kind in FAULTS]
+    remembered = [(kind, status) for status, kind in REMEMBERED]
+    items = [f"{V4}/tcb?fmspc={fmspc}&update={update}"
+             for fmspc in dict.fromkeys(p["fmspc"] for p in ask.fleet if p["early"])
+             for update in ("standard", "early")]
+    single = [p for p in ask.fleet if not p["platform_manifest"] and not p["not_available"]]
+    asked = [("tcb-sgx", target, *fault) for target, fault in zip(items, faults)]
+    strangers = [{**single[0], "qe_id": f"{number:032X}"} for number in range(len(faults))]
+    asked += [("pckcerts", pckcert_path(stranger), *fault)
+              for stranger, fault in zip(strangers, faults)]
+    asked += [("pckcerts", pckcert_path(platform), *fault)
+              for platform, fault in zip(single, remembered)]
+    for endpoint, target, kind, status in asked:
+        members = {"endpoint": endpoint, "kind": kind, **({"status": status} if status else {})}
+        yield Order("fault", members)
+        yield ask.get(group, f"{endpoint} {kind} {status or ''}", target)
+        yield Order("clear")
 
 
 GROUPS = {

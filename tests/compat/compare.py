@@ -21,7 +21,7 @@ import sys
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
-from asked import Order, Wait, all_questions  # noqa: E402
+from asked import Order, all_questions  # noqa: E402
 from harness import Answer, Simulator  # noqa: E402
 from known import KNOWN  # noqa: E402
 
@@ -170,8 +170,6 @@ def compare(arguments):
         for step in all_questions(upstream, arguments):
             if isinstance(step, Order):
                 upstream.control(step.action, **step.members)
-            elif isinstance(step, Wait):
-                step.wait()
             else:
                 comparison.note(step, *pool.map(lambda peer, q=step: peer.ask(q), peers))
     comparison.report()

@@ -97,6 +97,7 @@ def names_platform(met):
 
 BAD_FORM = re.compile(r"platform_manifest: expected|Crl: expected hex|rootcacrl: expected hex"
                       r"|identity: (byte|a value)|rootcacrl_cdp: expected a URL"
+                      r"|_early: expected an object|Chain: expected a string"
                       r"|fmspc: expected 12 hex|version: expected 4|certs\[0\]: (sgxtcb|pcesvn)")
 UPSTREAM_DOWN = re.compile("status (429|500|502|503)|drop|truncate")
 
