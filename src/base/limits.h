@@ -47,7 +47,6 @@ enum {
     LIMIT_WAITERS = 20000, /* for all flights, 9 KB each: those who hang up wait on, so twice
                               LIMIT_HTTP_CONNECTIONS */
     LIMIT_FLIGHTS = 10000, /* distinct keys being fetched at once */
-    LIMIT_NEGATIVE_ENTRIES = 65536,
 
     /* Store */
     LIMIT_STORE_ROW_BYTES = 8 * 1024 * 1024,    /* of a database row, whoever wrote it */

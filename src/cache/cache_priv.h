@@ -57,8 +57,9 @@ struct cache {
     int allowance_used;
 
     _Atomic uint64_t hits, misses, stale;
-    _Atomic bool refreshing;  /* a scheduled refresh is running */
-    _Atomic bool prefetching; /* so is a look for what is due */
+    _Atomic bool refreshing;          /* a scheduled refresh is running */
+    _Atomic bool prefetching;         /* so is a look for what is due */
+    _Atomic unsigned refresh_workers; /* of the upstream lane, by all refreshes together */
     _Atomic int64_t prefetch_next_at;
     _Atomic int64_t gauges_next_at; /* gauges.c: of the counts, of the look at every item */
     _Atomic int64_t items_next_at;

@@ -252,6 +252,7 @@ refresh_work(struct job *job)
         refresh_entry_free(entry);
     }
     log_for_request(NULL);
+    atomic_fetch_sub(&refresh->cache->refresh_workers, 1);
     pthread_mutex_lock(&refresh->mutex);
     bool is_last = --refresh->workers_left == 0;
     pthread_mutex_unlock(&refresh->mutex);
@@ -260,14 +261,24 @@ refresh_work(struct job *job)
     }
 }
 
+/* How many workers a refresh takes: together with those that run already it leaves some to
+ * requests; one that comes while these hang gets one all the same. */
+static size_t
+refresh_take_workers(const struct refresh *refresh)
+{
+    unsigned threads = workers_threads(refresh->cache->workers, LANE_UPSTREAM);
+    unsigned most = threads > 2 * REFRESH_WORKERS_SPARED ? threads - REFRESH_WORKERS_SPARED : 1;
+    unsigned taken = atomic_load(&refresh->cache->refresh_workers);
+    size_t count = most > taken ? most - taken : 1;
+    return count > refresh->total ? refresh->total : count;
+}
+
 /* Starts the workers on a filled list; without any, finishes at once. */
 static void
 refresh_fan_out(struct refresh *refresh)
 {
     struct workers *workers = refresh->cache->workers;
-    unsigned threads = workers_threads(workers, LANE_UPSTREAM);
-    size_t count = threads > 2 * REFRESH_WORKERS_SPARED ? threads - REFRESH_WORKERS_SPARED : 1;
-    count = count > refresh->total ? refresh->total : count;
+    size_t count = refresh_take_workers(refresh);
     struct refresh_job *jobs[64];
     size_t made = 0;
     while (made < count && made < ARRAY_COUNT(jobs) &&
@@ -286,6 +297,7 @@ refresh_fan_out(struct refresh *refresh)
         return;
     }
     refresh->workers_left = (unsigned)made; /* before the first can end */
+    atomic_fetch_add(&refresh->cache->refresh_workers, (unsigned)made);
     for (size_t i = 0; i < made; i++) {
         workers_add(workers, LANE_UPSTREAM, &jobs[i]->job);
     }

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ASKERS = 4, ROUNDS = 40 };
 
@@ -104,6 +105,75 @@ test_a_burst_for_one_item_is_one_question_to_the_pcs(void **state)
     }
 }
 
+/* ---- a PCS that hangs ---- */
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static int (*fetch_behind)(struct upstream *self, const struct upstream_query *query,
+                           struct raw_reply *ret_raw, int *ret_retry_after_s, struct fault *why);
+
+/* Hangs for identities and CRLs until the gate opens. */
+static int
+fetch_or_hang(struct upstream *self, const struct upstream_query *query, struct raw_reply *ret_raw,
+              int *ret_retry_after_s, struct fault *why)
+{
+    if (query->key->kind != ITEM_TCBINFO) {
+        pthread_mutex_lock(&gate);
+        pthread_mutex_unlock(&gate);
+    }
+    return fetch_behind(self, query, ret_raw, ret_retry_after_s, why);
+}
+
+static void
+put_much(struct fixture *f)
+{
+    static const enum enclave enclaves[] = {ENCLAVE_QE, ENCLAVE_QVE, ENCLAVE_TDQE};
+    for (int i = 0; i < 6; i++) {
+        const struct item_key key = {.kind = ITEM_IDENTITY,
+                                     .api_version = 4,
+                                     .enclave = enclaves[i / 2],
+                                     .update = i % 2 == 0 ? UPDATE_STANDARD : UPDATE_EARLY};
+        fixture_put(f, &key);
+    }
+    for (int ca = 0; ca < 2; ca++) {
+        const struct item_key key = {.kind = ITEM_PCK_CRL, .api_version = 4, .ca = (enum pck_ca)ca};
+        fixture_put(f, &key);
+    }
+}
+
+static void
+test_two_refreshes_that_hang_leave_a_worker_to_requests(void **state)
+{
+    struct fixture *f = *state;
+    fixture_restart(f, CACHE_MODE_LAZY, 8, 2);
+    put_much(f);
+    fetch_behind = f->upstream.fetch;
+    f->upstream.fetch = fetch_or_hang;
+    pthread_mutex_lock(&gate);
+    struct client *refresh = client_new(f, "POST", "/sgx/certification/v4/refresh", NULL);
+    cache_refresh_all(f->cache);
+    cache_ask(f->cache, &refresh->ask);
+    for (int i = 0; f->cache->refresh_workers < 7 && i < 2000; i++) {
+        usleep(1000); /* until both have begun */
+    }
+    struct client *client = client_new(f, "GET", TCB_TARGET, NULL);
+    client_send(f, client);
+    for (int i = 0; client->answers == 0 && i < 2000; i++) {
+        usleep(1000);
+    }
+    int answers = client->answers;
+    int refreshed = refresh->answers;
+    pthread_mutex_unlock(&gate);
+    cache_free(f->cache);
+    f->cache = NULL;
+    assert_int_equal(answers, 1);
+    assert_int_equal(refreshed, 0);
+    assert_int_equal(client->response->status, 200);
+    assert_int_equal(refresh->answers, 1);
+    assert_int_equal(refresh->response->status, 200);
+    client_free(client);
+    client_free(refresh);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int
@@ -112,6 +182,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_everybody_is_answered_once_while_everything_changes),
         TEST(test_a_burst_for_one_item_is_one_question_to_the_pcs),
+        TEST(test_two_refreshes_that_hang_leave_a_worker_to_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
