@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The fixture of the cache's tests: real store (in memory), verification and selection; clock and
+ * PCS are the test's. The PCS answers whatever it is asked from a few members of the fixture,
+ * signed by the fixture's own PKI, and can be made to fail, or to let something happen while it is
+ * asked.
+ */
 #include "cache_fixture.h"
 
 #include <stdio.h>
@@ -83,8 +89,8 @@ pcks_add(struct fixture *f, struct raw_reply *raw)
         pck_add(f, f->pck_first + 1, f->pck_pcesvn, false, &raw->body);
     }
     buf_add_text(&raw->body, "]");
-    strcpy(raw->fmspc, FIXTURE_FMSPC);
-    strcpy(raw->ca, "processor");
+    memcpy(raw->fmspc, FIXTURE_FMSPC, sizeof FIXTURE_FMSPC);
+    memcpy(raw->ca, "processor", sizeof "processor");
 }
 
 static void
@@ -237,7 +243,7 @@ client_new(struct fixture *f, const char *method, const char *target, const char
     assert_non_null(client);
     client->ask.done = client_done;
     client->ask.body = BUF_INIT(1 << 20);
-    strcpy(client->ask.request_id, "unit");
+    memcpy(client->ask.request_id, "unit", sizeof "unit");
     buf_add_text(&client->ask.body, body != NULL ? body : "");
     assert_int_equal(route_find(span_of_text(method), span_of(target, path_size), 4, &match), 0);
     assert_int_equal(request_parse(&match, span_of_text(mark != NULL ? mark + 1 : ""), &f->policy,
@@ -305,7 +311,7 @@ struct item_key
 tcb_key(void)
 {
     struct item_key key = {.kind = ITEM_TCBINFO, .api_version = 4, .update = UPDATE_STANDARD};
-    strcpy(key.fmspc.hex, FIXTURE_FMSPC);
+    memcpy(key.fmspc.hex, FIXTURE_FMSPC, sizeof FIXTURE_FMSPC);
     return key;
 }
 

@@ -222,7 +222,7 @@ test_a_root_crl_does_not_replace_a_newer_list_under_its_url(void **state)
     struct fixture *f = *state;
     struct item_key by_url = {.kind = ITEM_CRL, .api_version = 4};
     struct item_key root = {.kind = ITEM_ROOT_CRL, .api_version = 4};
-    strcpy(by_url.url, FIXTURE_CRL_URL);
+    memcpy(by_url.url, FIXTURE_CRL_URL, sizeof FIXTURE_CRL_URL);
     fixture_put(f, &by_url);
     int64_t newer = f->issued_at;
     f->issued_at -= TESTPKI_DAY;

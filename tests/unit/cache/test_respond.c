@@ -201,7 +201,7 @@ test_a_crl_by_url_is_der_whatever_is_asked(void **state)
 {
     struct fixture *f = *state;
     struct item_key key = {.kind = ITEM_CRL, .api_version = 4};
-    strcpy(key.url, FIXTURE_CRL_URL);
+    memcpy(key.url, FIXTURE_CRL_URL, sizeof FIXTURE_CRL_URL);
     expect_item(f, &key, CRL_ENCODING_HEX, "application/pkix-crl", NULL, NULL);
     struct proven *proven = fixture_proven(f, &key);
     struct response *response = respond_item(proven, CRL_ENCODING_HEX);
@@ -214,9 +214,8 @@ static void
 test_a_pck_certificate_has_its_four_headers_and_ends_in_a_newline(void **state)
 {
     struct fixture *f = *state;
-    struct item_key key = {.kind = ITEM_PCK, .api_version = 4};
-    strcpy(key.platform.qeid, "Q");
-    strcpy(key.platform.pceid, "0000");
+    const struct item_key key = {
+        .kind = ITEM_PCK, .api_version = 4, .platform = {.qeid = "Q", .pceid = "0000"}};
     struct proven *proven = fixture_proven(f, &key);
     struct response *response = respond_pck(proven, &proven->pcks[0], INT64_MAX);
     char *head =

@@ -22,9 +22,7 @@ static const struct response_extra AT_1000 = {.now = 1000, .client_cache_s = 864
 static struct response
 plain(void)
 {
-    struct response response = {.status = 200, .fresh_until = 2000};
-    strcpy(response.etag, ETAG);
-    return response;
+    return (struct response){.status = 200, .fresh_until = 2000, .etag = ETAG};
 }
 
 static void
