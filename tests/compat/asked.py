@@ -208,8 +208,8 @@ def parameter_questions(ask, group="parameter"):
                                                    word_forms(*UPDATES)):
                     yield ask.get(group, f"{path} {word}", f"{product}/{path}?{query}")
         crl = [("ca", "processor"), ("encoding", "der")]
-        cas = word_forms("processor", "platform", "PROCESSOR", "Platform", "", "root", "processor%20",
-                         "+platform", "p%6Catform", "%00", "null")
+        cas = word_forms("processor", "platform", "PROCESSOR", "Platform", "", "root", "null",
+                         "processor%20", "+platform", "p%6Catform", "%00")
         for word, query in parameter_forms(crl, "ca", cas):
             yield ask.get(group, f"pckcrl {word}", f"{base}/pckcrl?{query}")
         for ca in ("processor", "platform"):
@@ -329,7 +329,8 @@ def body_questions(ask):
         for text in types:
             for body in (good, bad):
                 headers = dict(token) if text is None else {**token, "Content-Type": text}
-                yield Question(group, f"{path} type {text!r}", method, f"{V4}/{path}", headers, body)
+                yield Question(group, f"{path} type {text!r}", method, f"{V4}/{path}", headers,
+                               body)
         for coding, body in (("gzip", gzip.compress(bad)), ("gzip", bad), ("identity", bad),
                              ("deflate", bad), ("br", bad), ("x", bad), ("", bad)):
             yield Question(group, f"{path} coding {coding!r}", method, f"{V4}/{path}",
@@ -349,8 +350,9 @@ def body_questions(ask):
             yield Question(group, f"body on GET {path}", "GET", f"{V4}/{path}", ask.json, body)
     for word, body in registration_of_bad_members(ask):
         yield ask.register(group, word, body)
-    for query in ("?update=all", "?update=ALL", "?update=x", "?update=", "?update", "?update=all%20",
-                  "?update[a]=all", "?update=early&update=x", "?update=x&update=early"):
+    for query in ("?update=all", "?update=ALL", "?update=x", "?update=", "?update",
+                  "?update=all%20", "?update[a]=all", "?update=early&update=x",
+                  "?update=x&update=early"):
         yield ask.register(group, f"platforms{query}", {"qe_id": "x"}, query)
 
 
@@ -360,8 +362,10 @@ def queue_questions(ask):
     sources = ("?source=reg", "?source=reg_na", "?source=[]", "")
     stranger = {"qe_id": "cd" * 16, "pce_id": "00aa", "cpu_svn": "0a" * 16, "pce_svn": "0d00",
                 "enc_ppid": "5a" * 384, "platform_manifest": ""}
-    for value in (stranger, {**stranger, "cpu_svn": "0B" * 16}, {**stranger, "enc_ppid": "6B" * 384},
-                  {**stranger, "platform_manifest": "0aFF"}, {**stranger, "platform_manifest": "0b"},
+    for value in (stranger, {**stranger, "cpu_svn": "0B" * 16},
+                  {**stranger, "enc_ppid": "6B" * 384},
+                  {**stranger, "platform_manifest": "0aFF"},
+                  {**stranger, "platform_manifest": "0b"},
                   {**stranger, "qe_id": "a quote \" and \\ é", "platform_manifest": None},
                   {"qe_id": "free form", "pce_id": "0000", "platform_manifest": "AAbb"}):
         yield ask.register(group, "a stranger", value)
@@ -494,7 +498,8 @@ def policy_questions(ask):
             yield put(f"{name} {value!r}", {**good, name: value})
     for value in ("00906EA1000", "00906EA100000", "00906EA1000g", "[00906EA10000]"):
         yield put(f"fmspc {value}", {**good, "fmspc": value})
-    payloads = [b"", b"{}", b"[]", b"null", b"x", b'{"policy_payload":""}', b'{"policy_payload":{}}',
+    payloads = [b"", b"{}", b"[]", b"null", b"x", b'{"policy_payload":""}',
+                b'{"policy_payload":{}}',
                 b'{"policy_payload":"x"}', b'{"policy_payload":"{}"}', b'{"policy_payload":"null"}',
                 b'{"policy_payload":"[]"}', b'{"policy_payload":"{\\"policy_array\\":[]}"}',
                 b'{"policy_payload":"{\\"policy_array\\":{}}"}',
@@ -503,7 +508,8 @@ def policy_questions(ask):
                 b'{"policy_payload":"{\\"policy_array\\":[{}]}"}',
                 b'{"policy_payload":"{\\"policy_array\\":[null]}"}',
                 b'{"policy_payload":"{\\"policy_array\\":[{\\"environment\\":{}}]}"}',
-                b'{"policy_payload":"{\\"policy_array\\":[{\\"environment\\":{\\"class_id\\":1}}]}"}']
+                b'{"policy_payload":"{\\"policy_array\\":'
+                b'[{\\"environment\\":{\\"class_id\\":1}}]}"}']
     for payload in payloads:
         yield put(f"payload {payload!r}", {**good, "policy": policy_text(payload)})
     for text in ("x", ".", "..", "a.b", "a.b.c", "....", "a.=.c", "a.!!!.c", "a. .c"):

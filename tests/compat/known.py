@@ -181,7 +181,8 @@ UPLOADS = [
     Known("what does not verify is 460",
           lambda met: met.group == "put" and met.statuses({200, 400, 500}, 460)),
     Known("what has not its form is 400, not stored",
-          lambda met: met.group == "put" and met.statuses(200, 400) and BAD_FORM.search(met.detail)),
+          lambda met: met.group == "put" and met.statuses(200, 400)
+          and BAD_FORM.search(met.detail)),
     Known("what has not its form is 400, not 500 or 460",
           lambda met: met.group == "put" and met.statuses({460, 500}, 400)),
     Known("chains are compared as certificates, not as text",
