@@ -189,7 +189,9 @@ say_end(const struct fetch *fetch, const char *path, bool has_file)
         say_warning("%zu certificates are 'Not available'; their TCBs are in %s",
                     fetch->missing_count, fetch->not_available.file.path);
     }
-    if (has_file) {
+    if (has_file && is_crl_only(fetch->args)) {
+        say(fetch->args, "%s saved successfully: revocation lists only.", path);
+    } else if (has_file) {
         say(fetch->args, "%s saved successfully: %zu platforms, TCB infos of %zu FMSPCs.", path,
             fetch->pck_count, fetch->tcb_count);
     } else {

@@ -8,8 +8,8 @@ import pytest
 
 from admin import Admin
 from clients import Administrator, queue, synthetic_platform
-from harness import (ADMIN_TOKEN, V4, Program, Service, Simulator, clean_environment, program,
-                     sha512)
+from harness import (ADMIN_TOKEN, BUILD, ROOT, V4, Program, Service, Simulator, clean_environment,
+                     program, sha512)
 
 STRONG = {"PCCS_ADMIN_TOKEN": "Admin-token-1234", "PCCS_USER_TOKEN": "User-token-5678"}
 
@@ -202,3 +202,12 @@ def test_what_init_made_starts_and_takes_the_token(admin):
         assert done.status == 0 and done.json()["ok"], done
     finally:
         assert service.end() == 0
+
+
+# ---- the demonstration ----
+
+def test_the_air_gapped_demonstration_is_as_promised():
+    done = subprocess.run(["/usr/bin/python3", str(ROOT / "tests" / "demo" / "offline.py")],
+                          env=clean_environment({"PCCS_BUILD_DIR": str(BUILD)}),
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and "All as promised" in done.stdout, done.stdout[-3000:]
