@@ -22,4 +22,6 @@ day=$(date -u -d "@${SOURCE_DATE_EPOCH:-0}" +%Y-%m-%d)
     # one level up, sections in capitals as man pages have them; code stands indented
     sed -e 1d -e 's/^##\(#*\) /#\1 /' -e '/^# /s/.*/\U&/' "$input"
 } | "$lowdown" -s -t man -M title="$name" -M section="$section" -M date="$day" \
-    -M source="pccs $version" -M volume="PCCS" | sed "1i '\\\\\" t" >"$output"
+    -M source="pccs $version" -M volume="PCCS" |
+    # tables want tbl; narrow columns want no justification
+    sed -e "1i '\\\\\" t" -e '/^\.TH /a .ad l' >"$output"
