@@ -69,8 +69,16 @@ on_signal(int number)
     (void)raise(number); /* the handler was reset: now it ends the program */
 }
 
+static void
+question_show(const char *question)
+{
+    fprintf(stderr, "%s: ", question);
+    fflush(stderr);
+}
+
+/* The echo goes before the question comes: what is typed early is neither shown nor lost. */
 static int
-secret_read(struct buf *answer, struct fault *why)
+secret_read(const char *question, struct buf *answer, struct fault *why)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     struct sigaction before[ARRAY_COUNT(signals)];
@@ -83,10 +91,12 @@ secret_read(struct buf *answer, struct fault *why)
     }
     struct termios silent = terminal_before;
     silent.c_lflag &= ~(tcflag_t)ECHO;
-    int rc = tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0
-                 ? line_read(answer, why)
-                 : fault_set(why, FAULT_IO, "ask", "the terminal's echo cannot be switched off");
-    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal_before);
+    int rc = fault_set(why, FAULT_IO, "ask", "the terminal's echo cannot be switched off");
+    if (tcsetattr(STDIN_FILENO, TCSADRAIN, &silent) == 0) {
+        question_show(question);
+        rc = line_read(answer, why);
+    }
+    (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal_before);
     for (size_t i = 0; i < ARRAY_COUNT(signals); i++) {
         (void)sigaction(signals[i], &before[i], NULL);
     }
@@ -100,7 +110,9 @@ pckid_ask_line(const char *question, bool is_secret, struct buf *answer, struct 
     if (!pckid_can_ask()) {
         return line_read(answer, why);
     }
-    fprintf(stderr, "%s: ", question);
-    fflush(stderr);
-    return is_secret ? secret_read(answer, why) : line_read(answer, why);
+    if (is_secret) {
+        return secret_read(question, answer, why);
+    }
+    question_show(question);
+    return line_read(answer, why);
 }
