@@ -56,7 +56,7 @@ class Island(Stage):
         return done
 
     def admin(self, place, *arguments, expected=0):
-        """pccsadmin; towards the service with the token and its CA, towards the PCS with its root."""
+        """pccsadmin: towards the service with token and CA, towards the PCS with its root."""
         url = self.service.url.replace("127.0.0.1", "localhost")
         command = arguments[0]
         there = {"get": ["-u", f"{url}{V4}/platforms"],

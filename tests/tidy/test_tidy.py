@@ -61,6 +61,20 @@ class TidyTest(unittest.TestCase):
         for word in words:
             self.assertTrue(any(word in finding for finding in findings), findings)
 
+    def test_finds_an_option_that_the_manual_of_a_tool_lacks(self):
+        self.put('src/pcssim/sim_option.def', 'SIM_OPTION(A, "alpha", NULL, "a")\n')
+        self.put('docs/man/pcs-sim.md', '| `--beta` | b |\n')
+        self.assert_found('check_documented_tool_options', 'docs/man/pcs-sim.md', '--alpha')
+
+    def test_finds_an_option_that_stands_with_another_command(self):
+        self.put('src/pccsadmin/option.def',
+                 'ADMIN_OPTION(A, C(GET) | C(HASH_TOKEN), \'a\', "alpha", NULL, "a")\n'
+                 'ADMIN_OPTION(Q, C_ALL, 0, "quiet", NULL, "q")\n')
+        self.put('docs/man/pccsadmin.md', '## Options of all commands\n\n| `--quiet` | q |\n\n'
+                 '## get\n\n| `-a`, `--alpha` | a |\n| `--beta` | b |\n\n'
+                 '## hash-token\n\n| `--alpha` | a |\n')
+        self.assert_found('check_documented_admin_options', 'get has --beta')
+
     def test_clean_tree_passes(self):
         findings, failed, count = tidy.run(self.root)
         self.assertEqual(findings, [])

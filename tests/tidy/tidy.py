@@ -364,6 +364,55 @@ def check_documented_options(tree):
                           lambda row: [row[1]])
 
 
+# Tools with one table of options: the table, what its rows are called, the manual, what stands
+# before the word on the command line.
+TOOL_OPTIONS = [
+    ('src/pckid/pckid_option.def', 'PCKID_OPTION', 'docs/man/PCKIDRetrievalTool*.md', ''),
+    ('src/pcssim/sim_option.def', 'SIM_OPTION', 'docs/man/pcs-sim*.md', '--'),
+]
+
+
+def check_documented_tool_options(tree):
+    """Every option of a tool stands in its manual."""
+    for table, macro, pattern, dashes in TOOL_OPTIONS:
+        if tree.read(table) is None:
+            continue
+        pages = sorted(tree.root.glob(pattern))
+        if not pages:
+            yield f'{pattern}: missing'
+            continue
+        yield from check_rows(tree, table, macro, pages[0].relative_to(tree.root).as_posix(),
+                              lambda row: [dashes + row[1]])
+
+
+def admin_options(tree):
+    """Of each command of pccsadmin the options, '' being what all have: {section: {option}}."""
+    text = tree.read('src/pccsadmin/option.def') or ''
+    found = {}
+    for match in re.finditer(r'^ADMIN_OPTION\(\w+, (.+?), (?:0|\'(.)\'), "([\w-]+)",', text, re.M):
+        names = {'--' + match.group(3)} | ({'-' + match.group(2)} if match.group(2) else set())
+        for command in re.findall(r'C\((\w+)\)', match.group(1)) or ['']:
+            found.setdefault(command.lower().replace('_', '-'), set()).update(names)
+    return found
+
+
+def check_documented_admin_options(tree):
+    """In the manual of pccsadmin each command's section has its options, and no others."""
+    page = 'docs/man/pccsadmin.md'
+    if tree.read('src/pccsadmin/option.def') is None:
+        return
+    sections = dict(re.findall(r'^## (.+?)\n(.*?)(?=^## |\Z)', tree.read(page) or '', re.M | re.S))
+    for command, options in sorted(admin_options(tree).items()):
+        heading = command or 'Options of all commands'
+        section = sections.get(heading, '')
+        rows = re.findall(r'^\| (`-.*?) \|', section, re.M)
+        listed = set(re.findall(r'`(--?[\w-]+)', ' '.join(rows)))
+        for option in sorted(options - listed):
+            yield f'{page}: {heading} lacks {option}'
+        for option in sorted(listed - options):
+            yield f'{page}: {heading} has {option}, which is no option of it'
+
+
 def check_documented_routes(tree):
     """Every route stands in docs/api.md."""
     def forms(row):
