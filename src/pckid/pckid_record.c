@@ -221,6 +221,7 @@ pckid_record_parse(struct span line, struct pckid_record *ret_record, struct fau
                          LIMIT_EFI_VARIABLE_BYTES);
     }
     if (!record.has_identity && record.manifest.size == 0) {
+        buf_done(&record.manifest);
         return fault_set(why, FAULT_INPUT, "csv", "neither enc_ppid nor platform_manifest");
     }
     *ret_record = record;

@@ -49,7 +49,7 @@ report_finish(struct pckid_report *report, enum pckid_exit status)
     return (int)status;
 }
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 text_format(char out[TEXT_SIZE], const char *format, va_list arguments)
 {
     if (vsnprintf(out, TEXT_SIZE, format, arguments) < 0) {

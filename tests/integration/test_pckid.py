@@ -11,7 +11,8 @@ from clients import queue, registration
 from harness import BUILD, USER_TOKEN
 from platform_side import (CPU_SVN, DONE, FAILED, NOT_TAKEN, PLAIN_CSV, PLATFORMS, PPID, QE_ID,
                            TAKES_ALL, TOKEN, TOOL, WRONG_USAGE, FakePccs, Server, registration_of)
-from fake_platform import ADD_REQUEST_GUID, READ_ONLY, small_manifest, stub_environment, stub_runtime
+from fake_platform import (ADD_REQUEST_GUID, READ_ONLY, small_manifest, stub_environment,
+                           stub_runtime)
 
 MANIFEST = small_manifest()
 MANIFEST_CSV = f"{PLAIN_CSV},{MANIFEST}"
@@ -463,8 +464,9 @@ def test_a_proxy_given_by_option_is_used_also_for_loopback(server):
 
 def test_a_proxy_of_the_environment_is_not_used_for_loopback(server):
     with FakePccs(*TAKES_ALL) as pccs:
-        done = server.run("-url", pccs.url, environment={**TOKEN, "http_proxy": "http://127.0.0.1:1",
-                                                         "all_proxy": "http://127.0.0.1:1"})
+        nobody = "http://127.0.0.1:1"
+        done = server.run("-url", pccs.url,
+                          environment={**TOKEN, "http_proxy": nobody, "all_proxy": nobody})
         assert done.returncode == DONE, done.stderr
 
 
