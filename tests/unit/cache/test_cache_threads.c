@@ -24,7 +24,11 @@ ask_and_wait(struct crowd *crowd, const char *target)
     while (client->answers == 0) {
         sched_yield();
     }
-    crowd->wrong += client->response->status != 200;
+    if (client->response->status != 200) {
+        crowd->wrong++;
+        fprintf(stderr, "%.60s: %d, %s\n", target, client->response->status,
+                client->response->detail);
+    }
     client_free(client);
 }
 
