@@ -68,6 +68,11 @@ access_log_write(const struct exchange *exchange, int status, size_t body_bytes,
                   LOG_TEXT("peer", exchange->peer), LOG_NUMBER("status", status),
                   LOG_TEXT("fault", fault_word(fault)), LOG_TEXT("reason", detail));
     }
+    if (status == 500) { /* an operator must hear of it, whatever the level */
+        log_event(LOG_EVENT_INTERNAL, exchange->request_id,
+                  LOG_TEXT("route", route_label(exchange->route)),
+                  LOG_TEXT("fault", fault_word(fault)), LOG_TEXT("reason", detail));
+    }
     if (log_is_on(LOG_HTTP)) {
         log_event(LOG_EVENT_REQUEST, exchange->request_id,
                   LOG_TEXT("route", route_label(exchange->route)),

@@ -10,6 +10,7 @@
  */
 #include "pccsd/health.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "metrics/metrics.h"
 #include "pccsd/daemon.h"
@@ -112,11 +113,15 @@ health_set_next_refresh(struct health *health, int64_t at)
 }
 
 void
-health_set_tls_end(struct health *health, int64_t not_after)
+health_set_tls_end(struct health *health, const char *certificate, int64_t not_after)
 {
     pthread_mutex_lock(&health->lock);
     health->state.tls_not_after = not_after;
     pthread_mutex_unlock(&health->lock);
+    metric_set(METRIC_TLS_EXPIRY, 0, 0, not_after);
+    char until[CLOCK_ISO8601_SIZE];
+    clock_format_iso8601(not_after, until);
+    log_event(LOG_EVENT_TLS, NULL, LOG_TEXT("certificate", certificate), LOG_TEXT("until", until));
 }
 
 void

@@ -55,7 +55,8 @@ void health_ask_store(struct daemon *daemon);
 /* Timer: counts what the cache holds. */
 void health_ask_counts(struct daemon *daemon);
 void health_set_next_refresh(struct health *health, int64_t at);
-void health_set_tls_end(struct health *health, int64_t not_after);
+/* certificate: the name of its file, for the log. */
+void health_set_tls_end(struct health *health, const char *certificate, int64_t not_after);
 void health_read(struct health *health, struct health_state *ret_state);
 /* 0, or the fault that keeps the service from being ready. */
 int health_ready(const struct health_state *state, int64_t now_ms, struct fault *why) must_check;

@@ -215,8 +215,7 @@ start_server(struct daemon *daemon, struct fault *why)
     }
     SSL_CTX_free(tls); /* the server holds its own reference */
     if (failed == 0) {
-        health_set_tls_end(&daemon->health, not_after);
-        metric_set(METRIC_TLS_EXPIRY, 0, 0, not_after);
+        health_set_tls_end(&daemon->health, daemon->config.tls_certificate, not_after);
     }
     return failed;
 }

@@ -11,7 +11,6 @@
 #include "pccsd/reload.h"
 
 #include "base/mem.h"
-#include "metrics/metrics.h"
 #include "pccsd/daemon.h"
 #include "pccsd/notify.h"
 #include "setup/tls_files.h"
@@ -34,8 +33,7 @@ reload_take(struct daemon *daemon, const struct config *next, struct fault *why)
         tokens_set(&daemon->tokens, next);
         timer_set_schedule(&daemon->timer, &schedule);
         http_server_set_tls(daemon->server, tls);
-        health_set_tls_end(&daemon->health, not_after);
-        metric_set(METRIC_TLS_EXPIRY, 0, 0, not_after);
+        health_set_tls_end(&daemon->health, next->tls_certificate, not_after);
     }
     SSL_CTX_free(tls);
     return failed;

@@ -139,6 +139,16 @@ def test_every_command_that_is_shown_exists():
     assert shown >= 8
 
 
+@pytest.mark.parametrize("table_path, pattern, use", [
+    ("src/base/log_event.def", r"^LOG_EVENT\((\w+),", r"LOG_EVENT_{}\b"),
+    ("src/metrics/metrics.def", r"^METRIC\((\w+),", r"metric_(?:add|set|observe_us)\(METRIC_{}\b"),
+], ids=["events", "metrics"])
+def test_every_event_is_written_and_every_metric_set_somewhere(table_path, pattern, use):
+    code = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.c"))
+    for name in table(table_path, pattern):
+        assert re.search(use.format(name), code), name
+
+
 # ---- the manual of the configuration ----
 
 def test_the_manual_has_every_key_with_its_default():

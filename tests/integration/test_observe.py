@@ -163,6 +163,16 @@ def test_the_journal_gets_a_priority_with_each_line(tmp_path):
     assert all(re.match(r"<[3467]>\d{4}-\d\d-\d\dT", line) for line in lines), lines
 
 
+def test_the_key_pair_in_use_is_logged_at_start_and_after_a_reload(start_service):
+    service = start_service()
+    line = r" info tls certificate=\S+/ssl_key/file\.crt until=\d{4}-\d\d-\d\dT"
+    assert len(re.findall(line, service.log())) == 1
+    service.make_tls()
+    service.program.send(1)  # SIGHUP
+    service.wait_for_log(" reload ")
+    assert len(re.findall(line, service.log())) == 2
+
+
 def test_a_truncated_log_file_is_written_on_from_its_start(start_service):
     service = start_service({"LogFile": "logs/pccs_server.log"})
     log = service.folder / "logs" / "pccs_server.log"
@@ -241,6 +251,25 @@ def test_platforms_are_counted_by_fmspc(start_service, simulator, fleet):
     fmspc = stored[0]["fmspc"].upper()
     assert metrics[f'pccs_platforms{{fmspc="{fmspc}"}}'] == sum(
         p["fmspc"].upper() == fmspc for p in stored)
+
+
+def test_fmspcs_beyond_the_ceiling_are_counted_together(start_service):
+    service = start_service()
+    service.stop()
+    rows = [(f"{number:032X}", "0000", "", "AB", f"{number:012X}", "PLATFORM", "t", "t")
+            for number in range(1, 101)]
+    rows += [(f"{number + 1000:032X}", *rows[number][1:]) for number in range(3)]
+    with sqlite3.connect(service.folder / "pckcache.db") as database:
+        database.executemany("INSERT INTO platforms VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    database.close()
+    service.start_again()
+
+    def found(metrics):
+        return {k: v for k, v in metrics.items() if k.startswith("pccs_platforms{")}
+
+    metrics = found(wait_for_metrics(service, lambda m: sum(found(m).values()) == 103))
+    assert len(metrics) == 64 and metrics['pccs_platforms{fmspc="other"}'] == 100 - 62
+    assert metrics['pccs_platforms{fmspc="000000000001"}'] == 2
 
 
 def test_series_of_items_do_not_grow_with_what_is_asked_for(start_service, simulator):
