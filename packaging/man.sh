@@ -5,7 +5,7 @@
 set -eu
 lowdown=$1 version=$2 input=$3 output=$4
 
-head=$(sed -n '1s/^# \([A-Za-z-]*\)(\([1-8]\)): \(.*\)$/\1|\2|\3/p' "$input")
+head=$(sed -n '1s/^# \([A-Za-z.-]*\)(\([1-8]\)): \(.*\)$/\1|\2|\3/p' "$input")
 if [ -z "$head" ]; then
     echo "$input: the first line is not of the form '# name(section): what it is'" >&2
     exit 1

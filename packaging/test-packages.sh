@@ -139,7 +139,7 @@ test_install() {
     for program in pccsadmin PCKIDRetrievalTool pcs-sim; do
         check "$program starts" in_root "$program" --version
     done
-    for page in man8/pccsd.8 man1/pccsadmin.1 man1/PCKIDRetrievalTool.1 man1/pcs-sim.1; do
+    for page in man8/pccsd.8 man5/pccs.json.5 man1/pccsadmin.1 man1/PCKIDRetrievalTool.1 man1/pcs-sim.1; do
         check "there is a manual page $page" test -f "$root/usr/share/man/$page.gz"
     done
     check 'it serves, reloads, ends' serves
