@@ -63,6 +63,7 @@ struct cache {
     _Atomic int64_t prefetch_next_at;
     _Atomic int64_t gauges_next_at; /* gauges.c: of the counts, of the look at every item */
     _Atomic int64_t items_next_at;
+    _Atomic bool platforms_counted; /* once: their FMSPCs get labels before those of TCB infos */
     _Atomic bool items_changed; /* something was published since that look began */
     _Atomic bool items_walking;
 };

@@ -157,8 +157,10 @@ gauges_run(struct job *job)
     if (cache_counts(cache, &counts, &why) != 0 ||
         store_count_fmspcs(cache->options.store, GAUGE_FMSPCS, count_platforms, &look, &why) != 0) {
         store_trouble(NULL, &why);
+        atomic_store(&cache->platforms_counted, true);
         return;
     }
+    atomic_store(&cache->platforms_counted, true);
     show_platforms(&look, counts.store.platforms);
     for (unsigned state = 0; state < ARRAY_COUNT(counts.queue); state++) {
         metric_set(METRIC_QUEUE, state, 0, (int64_t)counts.queue[state]);
@@ -279,7 +281,8 @@ items_tick(struct cache *cache, int64_t now_s)
     int64_t next_at = atomic_load(&cache->items_next_at);
     bool is_due = now_s >= next_at && (atomic_load(&cache->items_changed) || next_at == 0 ||
                                        now_s >= next_at + ITEMS_EVERY_S);
-    if (!is_due || atomic_exchange(&cache->items_walking, true)) {
+    if (!is_due || !atomic_load(&cache->platforms_counted) ||
+        atomic_exchange(&cache->items_walking, true)) {
         return;
     }
     struct item_look *look = calloc(1, sizeof *look);
