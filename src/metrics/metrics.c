@@ -4,7 +4,8 @@
  * Takes small indexes (an enum of the caller's) and amounts, gives the text format 0.0.4.
  * Counted on the hit path by every loop and worker at once: relaxed atomics in arrays that never
  * grow, no lock, no allocation. A rendering may see one counter before and another after a request;
- * each by itself is exact.
+ * each by itself is exact. Words of labels may come while the service runs; who finds one finds it
+ * whole.
  * Must never take a label value from a client: an outsider would then decide how much there is to
  * keep and to render.
  */
@@ -58,14 +59,14 @@ void
 metrics_name_label1(enum metric metric, unsigned index, const char *word)
 {
     must(metric < METRIC_COUNT && index < METRIC_LABEL1_MAX);
-    atomic_store_explicit(&words1[metric][index], word, memory_order_relaxed);
+    atomic_store_explicit(&words1[metric][index], word, memory_order_release);
 }
 
 void
 metrics_name_label2(enum metric metric, unsigned index, const char *word)
 {
     must(metric < METRIC_COUNT && index < METRIC_LABEL2_MAX);
-    atomic_store_explicit(&words2[metric][index], word, memory_order_relaxed);
+    atomic_store_explicit(&words2[metric][index], word, memory_order_release);
 }
 
 static atomic_uint_least64_t *
@@ -212,7 +213,7 @@ add_samples(struct buf *b, enum metric metric, unsigned label1)
 {
     const struct metric_row *row = &metric_rows[metric];
     struct sample_labels labels = {.names = {row->labels[0], row->labels[1]}};
-    labels.words[0] = atomic_load_explicit(&words1[metric][label1], memory_order_relaxed);
+    labels.words[0] = atomic_load_explicit(&words1[metric][label1], memory_order_acquire);
     labels.indexes[0] = label1;
     bool two = row->labels[1][0] != '\0';
     /* without labels there is one sample, always; with one, those named or counted */
@@ -225,7 +226,7 @@ add_samples(struct buf *b, enum metric metric, unsigned label1)
     }
     for (unsigned label2 = 0; label2 < (two ? METRIC_LABEL2_MAX : 1); label2++) {
         uint64_t value = load(&values[metric][label1][label2]);
-        labels.words[1] = atomic_load_explicit(&words2[metric][label2], memory_order_relaxed);
+        labels.words[1] = atomic_load_explicit(&words2[metric][label2], memory_order_acquire);
         labels.indexes[1] = label2;
         /* of two labels only the pairs that were counted: most of the others never will be */
         if (value != 0 || (shown && !two)) {
