@@ -192,6 +192,29 @@ test_conflicts() {
             ! dpkg -s sgx-pck-id-retrieval-tool'
 }
 
+# The RPMs in a fresh root of this system: what they bring runs here, and their scripts are plain.
+test_rpms() {
+    command -v rpm >/dev/null || {
+        echo 'skipped the RPMs: no rpm'
+        return 0
+    }
+    make_root
+    check 'the RPMs install' rpm --root "$root" --nodeps -i "$out"/*."$(uname -m)".rpm
+    check 'their user exists' in_root getent passwd pccs
+    check 'their configuration is for root and the service' owned /etc/pccs/pccs.json '640 root pccs'
+    check 'their data is for the service' owned /var/lib/pccs '750 pccs pccs'
+    check 'their service serves, reloads, ends' serves
+    echo ' ' >>"$root/etc/pccs/pccs.json"
+    check 'they are put over themselves' \
+        rpm --root "$root" --nodeps -U --replacepkgs --replacefiles "$out"/pccs-[0-9]*."$(uname -m)".rpm
+    check 'their service serves after that' serves
+    check 'they are erased' rpm --root "$root" --nodeps -e pccs pccs-admin-tool \
+        sgx-pck-id-retrieval-tool-c pcs-sim
+    check 'their program is gone' fails in_root ls /usr/bin/pccsd
+    check 'their data and edited configuration stay' test -f "$root/var/lib/pccs/pckcache.db" \
+        -a -f "$root/etc/pccs/pccs.json.rpmsave"
+}
+
 # The unit under a real systemd, if one can be booted here; test-unit.sh says what it found.
 test_unit() {
     command -v systemd-nspawn >/dev/null || {
@@ -242,5 +265,6 @@ test_unit
 test_upgrade
 test_removal
 test_conflicts
+test_rpms
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
