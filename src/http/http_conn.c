@@ -126,6 +126,7 @@ http_conn_close(struct http_conn *conn)
     stop_timer(conn);
     http_out_done(conn);
     forget_request(conn);
+    http_warm_forget(conn);
     http_io_end(conn);
     close(conn->fd); /* leaves the epoll set with it */
     conn->fd = -1;
@@ -141,6 +142,7 @@ http_conn_close(struct http_conn *conn)
 static void
 linger(struct http_conn *conn)
 {
+    http_warm_forget(conn);
     http_io_end(conn);
     forget_request(conn);
     if (conn->broken || conn->peer_ended || shutdown(conn->fd, SHUT_WR) != 0) {
@@ -161,6 +163,7 @@ next_request(struct http_conn *conn)
         http_head_init(&conn->block->head);
     }
     conn->phase = HTTP_PHASE_HEAD;
+    http_warm_note(conn);
     if (conn->loop->draining && !has_unused_bytes(conn)) {
         http_conn_close(conn);
         return;

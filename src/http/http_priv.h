@@ -67,6 +67,9 @@ enum http_phase {
     HTTP_PHASE_CLOSED   /* in the loop's list of closed ones, until the end of the round */
 };
 
+/* Connections of a loop that keep OpenSSL's buffers between requests: 32 times 34 KB. */
+enum { HTTP_WARM_MAX = 32 };
+
 struct http_conn {
     struct http_timer_link timer; /* first: the timer's link is the connection */
     struct http_loop *loop;
@@ -81,6 +84,8 @@ struct http_conn {
 
     /* of the connection */
     bool handshaken, peer_ended, broken, wants_write, running, is_ready, in_handler;
+    bool was_answered, is_warm; /* http_warm.c */
+    int64_t answered_ms;
     /* of the current request; clear_request() */
     bool is_head, close_after, linger_after, http10, body_unread, body_chunked;
 
@@ -120,6 +125,8 @@ struct http_loop {
     struct http_conn *free_conns, *closed_conns, *ready_conns;
     struct http_block *free_blocks;
     size_t free_block_count;
+    struct http_conn *warm[HTTP_WARM_MAX];
+    size_t warm_count, warm_next;
     uint8_t *out; /* HTTP_TLS_RECORD_BYTES: one write is put together here; also scratch */
     uint8_t head[LIMIT_HTTP_HEAD_EXTRA_BYTES + 256]; /* an answer's own lines, until it blocks */
 
@@ -221,5 +228,11 @@ ssize_t http_io_read(struct http_conn *conn, void *data, size_t size);
 ssize_t http_io_write(struct http_conn *conn, const void *data, size_t size);
 bool http_io_has_pending(const struct http_conn *conn);
 void http_io_end(struct http_conn *conn); /* says close_notify and frees the TLS state */
+
+/* ---- http_warm.c ---- */
+/* A request was answered whole and the connection stays. */
+void http_warm_note(struct http_conn *conn);
+/* The connection ends. */
+void http_warm_forget(struct http_conn *conn);
 
 #endif
