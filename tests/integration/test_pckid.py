@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from clients import queue, registration
-from harness import BUILD, USER_TOKEN
+from harness import BUILD, ROOT, USER_TOKEN
 from platform_side import (CPU_SVN, DONE, FAILED, NOT_TAKEN, PLAIN_CSV, PLATFORMS, PPID, QE_ID,
                            TAKES_ALL, TOKEN, TOOL, WRONG_USAGE, FakePccs, Server, registration_of)
 from fake_platform import (ADD_REQUEST_GUID, READ_ONLY, small_manifest, stub_environment,
@@ -434,6 +434,12 @@ def test_settings_lie_beside_the_program_and_name_the_whole_url(server, installe
     assert server.csv.exists()  # no wish on the command line: both
     assert "PCCS_URL = " in done.stdout and "USER_TOKEN = ****" in done.stdout
     assert "ab=c" not in done.stdout + done.stderr
+
+
+def test_the_settings_that_are_shipped_set_nothing(server):
+    done = server.run("--config", ROOT / "config" / "network_setting.conf")
+    assert (done.returncode, "=" in done.stdout) == (DONE, False)
+    assert server.run("--config", "/nonexistent").returncode == FAILED
 
 
 def test_the_command_line_overrules_the_settings(server, installed):
