@@ -186,6 +186,9 @@ set_attributes(scmp_filter_ctx filter)
 {
     /* refusals are not logged by the kernel: every new thread would be a line, for its clone3 */
     (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* libseccomp 2.5: a tree */
+    /* kernels before 5.16 would slow the whole process down, against a fault in sandboxes that run
+     * strangers' code (speculative store bypass): nothing here does */
+    (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
     return seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 }
 
