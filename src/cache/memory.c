@@ -179,6 +179,7 @@ ring_remove(struct memory *memory, struct entry *entry)
     }
     memory->bytes -= entry_bytes(entry);
     memory->items--;
+    RCU_BEFORE(entry);
     call_rcu(&entry->rcu, entry_free);
 }
 
