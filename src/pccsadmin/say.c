@@ -23,7 +23,7 @@ say(const struct arguments *args, const char *format, ...)
     fflush(stdout);
 }
 
-static void
+__attribute__((format(printf, 2, 0))) static void
 say_line(const char *prefix, const char *format, va_list list)
 {
     fflush(stdout);

@@ -412,3 +412,45 @@ def test_a_thousand_platforms_take_less_than_15_seconds_and_100_megabytes(admin,
             assert seconds < 15
             assert int(done.stdout) < 100 * 1024
     assert len(admin.read("platform_collaterals.json")["collaterals"]["pck_certs"]) == 1000
+
+
+# ---- what Intel's tools write ----
+
+def test_a_file_as_intels_tool_writes_it_goes_through_put_and_verify(admin, pcs, fleet,
+                                                                     start_service):
+    """Null manifests, the CSV's name, one FMSPC twice in different case, only the chains met."""
+    service = start_service(pcs.configuration() | {"CachingFillMode": "OFFLINE"})
+    platform, = named(fleet, "client-1")
+    file = Administrator(pcs).file([platform])
+    collaterals = file["collaterals"]
+    for row in (*file["platforms"], *collaterals["pck_certs"]):
+        row["platform_manifest"] = None
+    file["platforms"][0]["pckid_filename"] = "rack-1"
+    twin = {**collaterals["tcbinfos"][0], "fmspc": platform["fmspc"].lower()}
+    collaterals["tcbinfos"].append(twin)
+    chains = collaterals["certificates"]["SGX-PCK-Certificate-Issuer-Chain"]
+    del chains["PLATFORM"]
+    admin.write("platform_collaterals.json", file)
+    done = admin.run("verify", "platform_collaterals.json", "--trust-anchor", pcs.root, "--json")
+    assert done.status == 0 and done.json()["not_judged"] == 1, done
+    done = admin.put(service)
+    assert done.status == 0 and "warning" in done.err, done  # one list without its issuer chain
+    assert service.get(pckcert_path(platform)).status == 200
+
+
+def test_a_list_as_intels_tools_write_it_goes_through_fetch(admin, pcs, fleet):
+    """From collect: lower case, null manifests, a seventh member; not_available.json: no QE ID."""
+    single, double = named(fleet, "client-1", "e5-double")
+    listed = [{**{name: single[name].lower() for name in NAMES}, "platform_manifest": None,
+               "pckid_filename": "a"},
+              {"enc_ppid": "", "platform_manifest": double["platform_manifest"].lower(),
+               "qe_id": double["qe_id"], "pce_id": double["pce_id"], "cpu_svn": "", "pce_svn": ""}]
+    admin.write("platform_list.json", listed)
+    assert admin.fetch(pcs).status == 0
+    file = admin.read("platform_collaterals.json")
+    assert file["platforms"] == listed
+    assert file["collaterals"]["pck_certs"][0]["platform_manifest"] is None
+    nameless = {**rows(single)[0], "qe_id": ""}
+    admin.write("na.json", [nameless])
+    done = admin.fetch(pcs, "-i", "na.json", "--overwrite")
+    assert done.status == 1 and "qe_id is missing" in done.err, done
