@@ -12,7 +12,8 @@
 #include "base/mem.h"
 #include "base/url.h"
 
-enum { EXPLAIN_BYTES_MAX = 16 * 1024 };
+/* A refresh of everything, or the proof of ten thousand platforms, takes its time. */
+enum { EXPLAIN_BYTES_MAX = 16 * 1024, TIMEOUT_MS = 3600 * 1000 };
 
 int
 pccs_call_open(const struct arguments *args, bool with_token, struct pccs_call *ret_call)
@@ -25,6 +26,7 @@ pccs_call_open(const struct arguments *args, bool with_token, struct pccs_call *
         .proxy = has_proxy ? PCCS_PROXY_GIVEN : PCCS_PROXY_ENVIRONMENT,
         .proxy_url = args->values[ADMIN_PROXY],
         .program = "pccsadmin",
+        .timeout_ms = TIMEOUT_MS,
     };
     *ret_call = (struct pccs_call){.args = args, .token = secret_buf()};
     if (options.ca != NULL && options.is_unverified) {
