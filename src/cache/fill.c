@@ -65,6 +65,19 @@ fill_fetch(struct cache *cache, struct fill *fill, struct raw_reply *ret_raw, st
     return code;
 }
 
+/* PCCS-Error-Detail names the answer that it is about (api.md, When upstream fails). */
+static void
+fill_name_answer(const struct raw_reply *raw, struct fault *why)
+{
+    struct fault bare = *why;
+    if (raw->upstream_status != 0) {
+        fault_set_number(why, bare.code, bare.stage, bare.number,
+                         "%s (answer of the PCS: status %d, Request-ID %s)", bare.text,
+                         raw->upstream_status,
+                         raw->upstream_request_id[0] != '\0' ? raw->upstream_request_id : "none");
+    }
+}
+
 int
 fill_verify(struct cache *cache, const struct item_key *key, const struct raw_reply *raw,
             const char *request_id, struct proven **ret_proven, struct fault *why)
@@ -80,6 +93,7 @@ fill_verify(struct cache *cache, const struct item_key *key, const struct raw_re
     if (code != FAULT_NOT_FOUND && code != FAULT_MEMORY) {
         fill_report_unproven(cache, key, "upstream", request_id, &detail);
     }
+    fill_name_answer(raw, &detail);
     fault_recode(&detail, fill_recode(detail.code));
     if (why != NULL) {
         *why = detail;

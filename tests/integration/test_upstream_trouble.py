@@ -77,6 +77,8 @@ def test_trouble_at_a_miss_stores_nothing_and_spares_hits(lazy, simulator, fault
     answer = service.get(TCB)
     assert answer.status == status, answer
     assert answer.header("PCCS-Error-Detail")
+    if fault["kind"] in ("garbage", "mismatch", "tamper", "wrong-signer"):
+        assert "status 200, Request-ID " in answer.header("PCCS-Error-Detail")
     if status == 503:
         assert_nothing_of_the_pcs(answer)
     assert rows_of(service, "fmspc_tcbs") == rows
