@@ -10,8 +10,12 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "cache/memory.h"
+
+enum { UPSTREAM_NICE = 10 };
 
 struct lane_state {
     struct workers *workers;
@@ -42,10 +46,22 @@ lane_take(struct lane_state *lane)
     return job;
 }
 
+/* Whoever waits for the network anyway gives way to those who answer from memory: a refresh of
+ * thousands of platforms proves certificates for minutes, on the cores of the server loops. Linux
+ * keeps a nice value per thread (setpriority(2), NOTES); a refusal changes nothing but latency. */
+static void
+lane_give_way(const struct lane_state *lane)
+{
+    if (lane == &lane->workers->lanes[LANE_UPSTREAM]) {
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), UPSTREAM_NICE);
+    }
+}
+
 static void *
 lane_main(void *lane_pointer)
 {
     struct lane_state *lane = lane_pointer;
+    lane_give_way(lane);
     memory_thread_start();
     pthread_mutex_lock(&lane->mutex);
     for (;;) {
