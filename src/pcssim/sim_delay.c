@@ -153,8 +153,10 @@ sim_delay_put(struct sim_delay *delay, int64_t delay_ms, struct http_ticket tick
         http_answer_later(delay->server, ticket, answer);
         return;
     }
-    *late = (struct late){
-        .due_ms = clock_monotonic_ms(delay->clock) + delay_ms, .ticket = ticket, .answer = *answer};
+    *late = (struct late){/* the clock cuts off what is below a millisecond: never too early */
+                          .due_ms = clock_monotonic_ms(delay->clock) + delay_ms + 1,
+                          .ticket = ticket,
+                          .answer = *answer};
     pthread_mutex_lock(&delay->lock);
     bool full = delay->count >= LIMIT_SIM_DELAYED || delay->ending;
     if (!full) {
