@@ -196,7 +196,7 @@ class PcsSim(unittest.TestCase):
         slow.request("GET", V4 + "tcb?fmspc=00906EA10000")
         time.sleep(0.05)
         self.assertEqual(self.sim.ask(V4 + "qe/identity")[0], 200)
-        self.assertLess(time.monotonic() - begun, 0.3)
+        self.assertLess(time.monotonic() - begun, 0.25)
         self.assertEqual(slow.getresponse().status, 200)
         self.assertGreaterEqual(time.monotonic() - begun, 0.3)
         slow.close()
