@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from database_server import KINDS, DatabaseServer, missing
 from harness import Service, Simulator, clean_environment, program
 
 
@@ -51,3 +52,36 @@ def fleet():
         check=True,
     )
     return json.loads(done.stdout)
+
+
+def open_database_server(kind):
+    if missing(kind):
+        pytest.skip(missing(kind))
+    return DatabaseServer(kind)
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """A PostgreSQL server that all may use who leave it running; databases are to be their own."""
+    with open_database_server("postgres") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server():
+    """The same of MariaDB."""
+    with open_database_server("mariadb") as server:
+        yield server
+
+
+@pytest.fixture(params=KINDS)
+def database_server(request):
+    """Each of the shared servers in turn."""
+    return request.getfixturevalue(f"{request.param}_server")
+
+
+@pytest.fixture(params=KINDS)
+def own_database_server(request):
+    """Each kind in turn: a server of the test's own, to be stopped, paused and killed."""
+    with open_database_server(request.param) as server:
+        yield server
