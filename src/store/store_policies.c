@@ -32,22 +32,27 @@ row_put(struct db_connection *connection, const struct policy_row *row, struct f
     return sql_run(&sql, why);
 }
 
+static int
+policy_put(struct db_connection *connection, void *self, struct fault *why)
+{
+    const struct policy_row *row = self;
+    int code = row->is_default ? default_unset(connection, row, why) : 0;
+    code = code != 0 ? code : row_put(connection, row, why);
+    if (code == 0) {
+        db_changed(connection, &(struct item_key){.kind = ITEM_POLICIES, .fmspc = row->fmspc});
+    }
+    return code;
+}
+
 int
 db_put_policy(struct store *store, const struct policy_row *row, struct fault *why)
 {
-    struct db *db = db_of(store);
     if (row->policy.size > LIMIT_POLICY_BYTES) {
         return fault_set(why, FAULT_TOO_LARGE, "store", "a policy of %zu bytes, more than %d",
                          row->policy.size, LIMIT_POLICY_BYTES);
     }
-    struct db_connection *connection = NULL;
-    int code = db_write_begin(db, &connection, why);
-    if (code != 0) {
-        return code;
-    }
-    code = row->is_default ? default_unset(connection, row, why) : 0;
-    code = code != 0 ? code : row_put(connection, row, why);
-    return db_write_end(db, code, why);
+    struct policy_row own = *row;
+    return db_write(db_of(store), policy_put, &own, why);
 }
 
 static int
@@ -80,7 +85,7 @@ int
 db_load_policies(struct store *store, const struct fmspc *fmspc, struct buf *b, struct fault *why)
 {
     struct db_connection *connection = NULL;
-    int code = db_read_begin(db_of(store), &connection, why);
+    int code = db_read_begin(db_of(store), DB_READ_ONE, &connection, why);
     if (code != 0) {
         return code;
     }
