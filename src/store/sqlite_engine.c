@@ -295,7 +295,7 @@ engine_free(struct db *db)
 
 const struct db_engine sqlite_engine = {
     .name = "sqlite",
-    .statement_count = SQL_CLAIM_RENEW,
+    .statement_count = SQL_SIGN_VERSION,
     .list_rows = ROWS_AT_ONCE,
     .free = engine_free,
     .connect = engine_connect,

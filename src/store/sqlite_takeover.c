@@ -12,22 +12,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/sqlite_priv.h"
 
-enum { HOST_SIZE = 256, COPIES_MAX = 9 };
-
-struct found {
-    bool empty;       /* no tables at all */
-    bool ours;        /* pccs_owner is there */
-    int own_version;  /* of our tables */
-    bool has_version; /* the row of pcs_version is there */
-    int version;
-    char server[HOST_SIZE]; /* "" if none */
-};
+enum { COPIES_MAX = 9 };
 
 /* ---- looking ---- */
 
@@ -100,7 +90,7 @@ find_shape(sqlite3 *handle, int *ret_version, struct fault *why)
 }
 
 static int
-find_version(sqlite3 *handle, struct found *found, struct fault *why)
+find_version(sqlite3 *handle, struct db_found *found, struct fault *why)
 {
     bool has_column = false;
     int code = ask_if(
@@ -129,10 +119,10 @@ find_version(sqlite3 *handle, struct found *found, struct fault *why)
 }
 
 static int
-look(sqlite3 *handle, struct found *found, struct fault *why)
+look(sqlite3 *handle, struct db_found *found, struct fault *why)
 {
     bool has_tables = false, has_versions = false;
-    *found = (struct found){0};
+    *found = (struct db_found){0};
     int code =
         ask_if(handle, "SELECT count(*) FROM sqlite_master WHERE type = 'table'", &has_tables, why);
     found->empty = !has_tables;
@@ -166,9 +156,7 @@ table_must_be_empty(sqlite3 *handle, const char *table, struct fault *why)
     int code = ask_if(handle, question, &has_rows, why);
     sqlite3_free(question);
     if (code == 0 && has_rows) {
-        return fault_set(why, FAULT_CONFIG, "store",
-                         "table pcs_version does not say from which PCS the collateral came (Intel "
-                         "PCCS 1.8 or earlier): delete the file, or name another");
+        return db_found_unknown_origin(why);
     }
     return code;
 }
@@ -194,7 +182,8 @@ all_must_be_empty(sqlite3 *handle, struct fault *why)
 }
 
 static int
-judge(sqlite3 *handle, const struct store_options *options, struct found *found, struct fault *why)
+judge(sqlite3 *handle, const struct store_options *options, struct db_found *found,
+      struct fault *why)
 {
     if (!found->empty && !found->has_version) {
         int code = find_shape(handle, &found->version, why);
@@ -203,24 +192,7 @@ judge(sqlite3 *handle, const struct store_options *options, struct found *found,
             return code;
         }
     }
-    if (found->has_version && strcasecmp(found->server, options->server_addr) != 0) {
-        return fault_set(why, FAULT_CONFIG, "store",
-                         "the collateral in it came from '%s', but uri names '%s': correct uri, "
-                         "or name another file",
-                         found->server, options->server_addr);
-    }
-    if (found->version > DB_VERSION || found->version < 0 || found->own_version > DB_OWN_VERSION) {
-        return fault_set(why, FAULT_CONFIG, "store",
-                         "its version %d.%d is not known here: a newer program wrote it",
-                         found->version, found->own_version);
-    }
-    bool ready = found->has_version && found->version == DB_VERSION && found->ours;
-    if (!ready && !options->init_db) {
-        return fault_set(why, FAULT_CONFIG, "store",
-                         "the database is %s, and init_db is false: set it to true once",
-                         found->empty ? "empty" : "to be taken over from another version");
-    }
-    return 0;
+    return db_found_judge(found, options, why);
 }
 
 /* ---- copying ---- */
@@ -413,7 +385,7 @@ tell_taken_over(struct sqlite_db *db, const struct store_options *options, int v
 }
 
 static int
-take_over(struct sqlite_db *db, const struct store_options *options, const struct found *found,
+take_over(struct sqlite_db *db, const struct store_options *options, const struct db_found *found,
           struct fault *why)
 {
     sqlite3 *handle = sqlite_handle(db->db.writer);
@@ -445,7 +417,7 @@ takeover_run(struct db_connection *connection, void *self, struct fault *why)
     const struct takeover *takeover = self;
     const struct store_options *options = takeover->options;
     sqlite3 *handle = sqlite_handle(connection);
-    struct found found;
+    struct db_found found;
     int code = look(handle, &found, why);
     code = code != 0 ? code : judge(handle, options, &found, why);
     if (code == 0 && options->init_db) {
@@ -466,7 +438,7 @@ int
 sqlite_takeover_foresee(sqlite3 *handle, const struct store_options *options, char *ret_text,
                         size_t text_size, struct fault *why)
 {
-    struct found found;
+    struct db_found found;
     int code = look(handle, &found, why);
     code = code != 0 ? code : judge(handle, options, &found, why);
     if (code != 0) {

@@ -176,6 +176,24 @@ uint64_t sql_changes(const struct sql *sql);
 
 enum { DB_VERSION = 5, DB_OWN_VERSION = 1 };
 
+/* ---- store_found.c: what to do with the database that is there ---- */
+
+struct db_found {
+    bool empty;       /* none of the reference's tables */
+    bool ours;        /* pccs_owner is there */
+    int own_version;  /* of our tables */
+    bool has_version; /* the row of pcs_version is there */
+    int version;
+    char server[256]; /* its server_addr; "" if none */
+};
+/* FAULT_CONFIG: the database is not to be touched. */
+int db_found_judge(const struct db_found *found, const struct store_options *options,
+                   struct fault *why) must_check;
+/* Nothing to create, to migrate or to add. */
+bool db_found_is_ready(const struct db_found *found);
+/* The row of pcs_version is missing, and this table has rows: nobody knows where they came from. */
+int db_found_unknown_origin(struct fault *why) must_check;
+
 /* ---- store_chains.c ---- */
 
 /* pcs_certificates.id */
@@ -251,6 +269,8 @@ int db_queue_counts(struct store *store, uint64_t counts[3], struct fault *why) 
 int db_put_policy(struct store *store, const struct policy_row *row, struct fault *why) must_check;
 int db_load_policies(struct store *store, const struct fmspc *fmspc, struct buf *b,
                      struct fault *why) must_check;
+int db_each_policy(struct store *store, store_policy_fn *each, void *self,
+                   struct fault *why) must_check;
 
 /* The members of a driver that are the same whatever the engine. */
 #define DB_DRIVER_COMMON                                                                           \
@@ -261,6 +281,7 @@ int db_load_policies(struct store *store, const struct fmspc *fmspc, struct buf 
     .count_crl_urls = db_count_crl_urls, .queue_put = db_queue_put,                                \
     .queue_mark_done = db_queue_mark_done, .queue_list = db_queue_list,                            \
     .queue_counts = db_queue_counts, .put_policy = db_put_policy,                                  \
-    .load_policies = db_load_policies, .counts = db_counts, .count_fmspcs = db_count_fmspcs
+    .load_policies = db_load_policies, .each_policy = db_each_policy, .counts = db_counts,         \
+    .count_fmspcs = db_count_fmspcs
 
 #endif
