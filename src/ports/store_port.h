@@ -156,6 +156,27 @@ static inline int store_put_policy(struct store *store, const struct policy_row 
 static inline int store_load_policies(struct store *store, const struct fmspc *fmspc, struct buf *b,
                                       struct fault *why) must_check;
 
+typedef bool store_policy_fn(void *self, const struct policy_row *row);
+/* Every policy, default or not, for a copy. */
+static inline int store_each_policy(struct store *store, store_policy_fn *each, void *self,
+                                    struct fault *why) must_check;
+
+/* ---- several instances on one database (docs/decisions/0007). A store that is its process's alone
+ * grants every claim, and nobody else changes it. ---- */
+static inline bool store_is_shared(const struct store *store);
+/* Takes or renews a claim for ttl_s seconds of the database's own clock; *ret_held: false while
+ * another instance holds it. Whoever dies loses his claims when their time is up. */
+static inline int store_claim(struct store *store, const char *name, int ttl_s, bool *ret_held,
+                              struct fault *why) must_check;
+/* Gives a claim back; nothing happens if it is not ours. */
+static inline int store_release(struct store *store, const char *name,
+                                struct fault *why) must_check;
+/* Waits at most timeout_ms for writes of other instances and tells of each key they wrote; NULL:
+ * anything may have changed. Shared stores only; called by one thread. */
+typedef void store_change_fn(void *self, const struct item_key *key);
+static inline int store_wait_changes(struct store *store, int timeout_ms, store_change_fn *each,
+                                     void *self, struct fault *why) must_check;
+
 struct store_counts {
     uint64_t platforms, pck_certs, tcb_infos, identities, crls, raw_tcbs;
 };
@@ -199,6 +220,13 @@ struct store_driver {
     int (*put_policy)(struct store *store, const struct policy_row *row, struct fault *why);
     int (*load_policies)(struct store *store, const struct fmspc *fmspc, struct buf *b,
                          struct fault *why);
+    int (*each_policy)(struct store *store, store_policy_fn *each, void *self, struct fault *why);
+    /* NULL, all three, unless the store can be shared. */
+    int (*claim)(struct store *store, const char *name, int ttl_s, bool *ret_held,
+                 struct fault *why);
+    int (*release)(struct store *store, const char *name, struct fault *why);
+    int (*wait_changes)(struct store *store, int timeout_ms, store_change_fn *each, void *self,
+                        struct fault *why);
     int (*counts)(struct store *store, struct store_counts *ret_counts, struct fault *why);
     int (*count_fmspcs)(struct store *store, unsigned most, store_fmspc_fn *each, void *self,
                         struct fault *why);
@@ -319,6 +347,41 @@ store_load_policies(struct store *store, const struct fmspc *fmspc, struct buf *
                     struct fault *why)
 {
     return store->driver->load_policies(store, fmspc, b, why);
+}
+
+static inline int
+store_each_policy(struct store *store, store_policy_fn *each, void *self, struct fault *why)
+{
+    return store->driver->each_policy(store, each, self, why);
+}
+
+static inline bool
+store_is_shared(const struct store *store)
+{
+    return store->driver->claim != NULL;
+}
+
+static inline int
+store_claim(struct store *store, const char *name, int ttl_s, bool *ret_held, struct fault *why)
+{
+    if (store->driver->claim == NULL) {
+        *ret_held = true;
+        return 0;
+    }
+    return store->driver->claim(store, name, ttl_s, ret_held, why);
+}
+
+static inline int
+store_release(struct store *store, const char *name, struct fault *why)
+{
+    return store->driver->release == NULL ? 0 : store->driver->release(store, name, why);
+}
+
+static inline int
+store_wait_changes(struct store *store, int timeout_ms, store_change_fn *each, void *self,
+                   struct fault *why)
+{
+    return store->driver->wait_changes(store, timeout_ms, each, self, why);
 }
 
 static inline int

@@ -25,54 +25,96 @@ print_notice(void *self, const char *text)
     printf("store: %s\n", text);
 }
 
-/* host is what server_addr borrows. */
-static int
-store_options_of(const struct config *config, const struct clock *clock, char host[256],
-                 struct store_options *ret_options, struct fault *why)
+/* What the options borrow. */
+struct borrowed {
+    char host[256];
+    struct store_server_options server;
+};
+
+typedef int open_fn(const struct store_options *options, struct store **ret_store,
+                    struct fault *why);
+typedef int check_fn(const struct store_options *options, struct fault *why);
+
+/* DB_CONFIG's words; config_check takes no others. */
+static const struct driver {
+    const char *word;
+    open_fn *open;
+    check_fn *check;
+} drivers[] = {
+    {"sqlite", store_open_sqlite, store_check_sqlite},
+    {"postgres", store_open_postgres, store_check_postgres},
+    {"mariadb", store_open_mariadb, store_check_mariadb},
+    {"mysql", store_open_mariadb, store_check_mariadb},
+};
+
+static const struct driver *
+driver_find(const struct config *config, struct fault *why)
 {
-    struct url_parts parts;
-    host[0] = '\0';
-    if (strcmp(config->db_config, "sqlite") != 0) {
-        return fault_set(why, FAULT_CONFIG, "store",
-                         "DB_CONFIG: \"%s\" is not built in; \"sqlite\" is", config->db_config);
+    for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++) {
+        if (strcmp(config->db_config, drivers[i].word) == 0) {
+            return &drivers[i];
+        }
     }
+    fault_set(why, FAULT_CONFIG, "store", "DB_CONFIG: \"%s\" is not known", config->db_config);
+    return NULL;
+}
+
+static void
+store_options_of(const struct config *config, const struct clock *clock, struct borrowed *borrowed,
+                 struct store_options *ret_options)
+{
+    const struct config_db_server *section = &config->db_server;
+    struct url_parts parts;
+    *borrowed = (struct borrowed){.server = {.database = section->database,
+                                             .username = section->username,
+                                             .password = section->password,
+                                             .host = section->host,
+                                             .port = section->port,
+                                             .pool_max = section->pool_max,
+                                             .ssl_required = section->ssl_required,
+                                             .ssl_ca = section->ssl_ca}};
     if (url_split(span_of_text(config->uri), &parts) == 0) {
-        span_to_text(parts.host, host, 256);
+        span_to_text(parts.host, borrowed->host, sizeof borrowed->host);
     }
     *ret_options = (struct store_options){
         .path = config->sqlite_storage,
-        .server_addr = host,
+        .server = &borrowed->server,
+        .server_addr = borrowed->host,
         .api_version = (int)config->upstream_version,
         .init_db = config->init_db,
         .clock = clock,
         .on_notice = log_notice,
     };
-    return 0;
 }
 
 int
 store_open(const struct config *config, const struct clock *clock, struct store **ret_store,
            struct fault *why)
 {
+    const struct driver *driver = driver_find(config, why);
+    if (driver == NULL) {
+        return FAULT_CONFIG;
+    }
     struct store_options options;
-    char host[256];
-    int failed = store_options_of(config, clock, host, &options, why);
-    return failed == 0 ? store_open_sqlite(&options, ret_store, why) : failed;
+    struct borrowed borrowed;
+    store_options_of(config, clock, &borrowed, &options);
+    return driver->open(&options, ret_store, why);
 }
 
 int
 store_check_with(const struct config *config, const struct clock *clock,
                  void (*on_notice)(void *self, const char *text), void *self, struct fault *why)
 {
-    struct store_options options;
-    char host[256];
-    int failed = store_options_of(config, clock, host, &options, why);
-    if (failed != 0) {
-        return failed;
+    const struct driver *driver = driver_find(config, why);
+    if (driver == NULL) {
+        return FAULT_CONFIG;
     }
+    struct store_options options;
+    struct borrowed borrowed;
+    store_options_of(config, clock, &borrowed, &options);
     options.on_notice = on_notice;
     options.self = self;
-    return store_check_sqlite(&options, why);
+    return driver->check(&options, why);
 }
 
 int

@@ -2,8 +2,8 @@
 /*
  * Puts what was proven into the database: all of a batch, or nothing of it.
  * Step 6 of 8: store.
- * Takes proven items and platforms, gives 0 once they are on disk: one transaction, committed with
- * synchronous=FULL, before anybody is answered.
+ * Takes proven items and platforms, gives 0 once they are on disk: one transaction, committed
+ * before anybody is answered.
  * Called by the cache on a worker, after verify and before publish.
  * Must never take anything that is not a struct proven for what Intel signs, nor leave half a
  * batch behind, whatever fails.
@@ -12,8 +12,9 @@
 #include "store/store_priv.h"
 
 static int
-batch_put(struct db_connection *connection, const struct store_batch *batch, struct fault *why)
+batch_put(struct db_connection *connection, void *self, struct fault *why)
 {
+    const struct store_batch *batch = self;
     int code = 0;
     for (size_t i = 0; code == 0 && i < batch->item_count; i++) {
         code = db_item_put(connection, batch->items[i], batch->root_crl_url, why);
@@ -27,11 +28,6 @@ batch_put(struct db_connection *connection, const struct store_batch *batch, str
 int
 db_put(struct store *store, const struct store_batch *batch, struct fault *why)
 {
-    struct db *db = db_of(store);
-    struct db_connection *connection = NULL;
-    int code = db_write_begin(db, &connection, why);
-    if (code != 0) {
-        return code;
-    }
-    return db_write_end(db, batch_put(connection, batch, why), why);
+    struct store_batch own = *batch;
+    return db_write(db_of(store), batch_put, &own, why);
 }

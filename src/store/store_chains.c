@@ -8,6 +8,8 @@
  * Must never hand out half a chain: without signer or root there is none (wire_details.md 14).
  * database.md: pcs_certificates; wire_details.md 3.
  */
+#include <openssl/evp.h>
+
 #include "base/url.h"
 #include "store/store_priv.h"
 
@@ -51,6 +53,20 @@ db_chain_assemble(const struct chain_columns *columns, char **ret_pem, struct fa
     return 0;
 }
 
+/* Does the row hold these very bytes? Writing them again would lock a row that every write of every
+ * platform needs. */
+static int
+cert_is_kept(struct db_connection *connection, enum cert_id id, struct span encoded, bool *ret_kept,
+             struct fault *why)
+{
+    auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_FIND_CERTIFICATE);
+    sql_bind_number(&sql, id);
+    bool row = false;
+    int code = sql_step(&sql, &row, why);
+    *ret_kept = code == 0 && row && span_equal(sql_column(&sql, 0), encoded);
+    return code;
+}
+
 int
 db_cert_put(struct db_connection *connection, enum cert_id id, const char *pem, struct fault *why)
 {
@@ -59,6 +75,11 @@ db_cert_put(struct db_connection *connection, enum cert_id id, const char *pem, 
     if (code != 0) {
         return fault_set(why, code == FAULT_MEMORY ? FAULT_MEMORY : FAULT_STORE, "store",
                          "a certificate of %zu bytes cannot be stored", strlen(pem));
+    }
+    bool is_kept = false;
+    code = cert_is_kept(connection, id, buf_span(&encoded), &is_kept, why);
+    if (code != 0 || is_kept) {
+        return code;
     }
     auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_PUT_CERTIFICATE);
     sql_bind_number(&sql, id);
@@ -81,6 +102,23 @@ chain_find(struct db_connection *connection, const char *pem, int64_t *ret_chain
     return code;
 }
 
+/* The chain's own digest, so that two instances that store it at once give it one id, and no
+ * database's way of numbering rows matters. */
+static int64_t
+chain_id_of(const char *pem)
+{
+    uint8_t digest[32];
+    int64_t id = 0;
+    if (EVP_Digest(pem, strlen(pem), digest, NULL, EVP_sha256(), NULL) != 1) {
+        return 1;
+    }
+    for (size_t i = 0; i < 8; i++) {
+        id = (int64_t)((uint64_t)id << 8 | digest[i]);
+    }
+    id &= INT64_MAX;
+    return id != 0 ? id : 1;
+}
+
 int
 db_chain_intern(struct db_connection *connection, const char *pem, int64_t *ret_chain_id,
                 struct fault *why)
@@ -91,12 +129,14 @@ db_chain_intern(struct db_connection *connection, const char *pem, int64_t *ret_
         *ret_chain_id = code == 0 ? id : *ret_chain_id;
         return code;
     }
+    id = chain_id_of(pem);
     auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_PUT_CHAIN);
+    sql_bind_number(&sql, id);
     sql_bind_text(&sql, pem);
     sql_bind_text(&sql, connection->stamp);
     code = sql_run(&sql, why);
     if (code == 0) {
-        *ret_chain_id = sqlite3_last_insert_rowid(connection->handle);
+        *ret_chain_id = id;
     }
     return code;
 }
@@ -183,7 +223,7 @@ int
 db_load_chains(struct store *store, struct store_chains *ret_chains, struct fault *why)
 {
     struct db_connection *connection = NULL;
-    int code = db_read_begin(db_of(store), &connection, why);
+    int code = db_read_begin(db_of(store), DB_READ_ONE, &connection, why);
     if (code != 0) {
         return code;
     }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The connections of a database: one that writes, a few that read, and the transaction.
- * Takes a path, gives connections with their prepared statements; commits or rolls back.
- * Called by this room's files on any worker thread. Locks: write_lock is held for the length of a
- * write transaction; pool_lock for moments, to lend and take back readers. A database in memory
+ * The connections of a database, lent and taken back, and the transaction.
+ * Takes what an engine can do, gives connections for reading and a commit or a rollback for each
+ * write. An engine with a single writer (SQLite) has one connection that writes and a few that
+ * read; all others write on any.
+ * Called by this room's files on any worker thread. Locks: write_lock is held for the length of the
+ * single writer's transaction; pool_lock for moments, to lend and take back. A database in memory
  * has the one connection, and reading it takes write_lock too. Neither lock is ever taken while
  * the other is held.
- * Must never leave a transaction open or hold a lock while a callback of the caller runs.
- * store_sqlite.c says why the settings are what they are.
+ * Must never leave a transaction open or hold a lock while a callback of the caller runs, nor run a
+ * transaction again that may have been committed.
  */
 #include <stdio.h>
 #include <time.h>
@@ -15,208 +17,306 @@
 #include "store/store_priv.h"
 
 enum {
-    READERS_MAX = 8,          /* with 2 MB of cache each; look-ups take microseconds */
-    WRITE_WAIT_S = 30,        /* for a large upload of our own before us */
-    STATEMENT_BYTES = 100000, /* the longest SQL text; ours are far shorter */
+    WAIT_S = 30,        /* for a large upload of our own before us, or for a free connection */
+    WRITE_ATTEMPTS = 6, /* of a transaction that loses against others */
+    RETRY_AFTER_MS = 5, /* the first time; then twice as long each time, and up to as much more */
+    CHANGES_BYTES = 16 * 1024,
 };
 
-/* A row of a taken-over database may be anything; what is longer than this nobody has use for. */
-static void
-limit_connection(sqlite3 *handle)
+void
+db_init(struct db *db)
 {
-    sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, LIMIT_STORE_ROW_BYTES);
-    sqlite3_limit(handle, SQLITE_LIMIT_SQL_LENGTH, STATEMENT_BYTES);
-    sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&db->pool_returned, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&db->write_lock, NULL);
+    pthread_mutex_init(&db->pool_lock, NULL);
 }
 
-static int
-set_up_connection(const struct db *db, bool writes, sqlite3 *handle, struct fault *why)
+static void
+connection_close(struct db *db, struct db_connection *connection)
 {
-    limit_connection(handle);
-    sqlite3_extended_result_codes(handle, 0);
-    sqlite3_busy_timeout(handle, db->busy_timeout_ms);
-    int code = sql_execute(handle,
-                           "PRAGMA cache_size = -2048; PRAGMA mmap_size = 0;"
-                           "PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL;"
-                           "PRAGMA journal_size_limit = 16777216;",
-                           why);
-    if (code == 0 && !writes) {
-        code = sql_execute(handle, "PRAGMA query_only = ON", why);
+    if (connection != NULL) {
+        buf_done(&connection->changes);
+        db->engine->disconnect(connection);
+    }
+}
+
+void
+db_done(struct db *db)
+{
+    while (db->idle != NULL) {
+        struct db_connection *connection = db->idle;
+        db->idle = connection->next;
+        connection_close(db, connection);
+    }
+    connection_close(db, db->writer); /* in SQLite the last one folds the WAL into the file */
+    db->writer = NULL;
+    pthread_mutex_destroy(&db->write_lock);
+    pthread_mutex_destroy(&db->pool_lock);
+    pthread_cond_destroy(&db->pool_returned);
+}
+
+void
+db_close(struct store *store)
+{
+    struct db *db = db_of(store);
+    db_done(db);
+    db->engine->free(db);
+}
+
+int
+db_connection_open(struct db *db, bool writes, struct db_connection **ret_connection,
+                   struct fault *why)
+{
+    struct db_connection *connection = NULL;
+    int code = db->engine->connect(db, writes, &connection, why);
+    if (code == 0) {
+        connection->db = db;
+        connection->changes = BUF_INIT(CHANGES_BYTES);
+        *ret_connection = connection;
     }
     return code;
 }
 
 int
-db_connection_open(const struct db *db, bool writes, struct db_connection **ret_connection,
-                   struct fault *why)
+db_connection_check(struct db_connection *connection, struct fault *why)
 {
-    struct db_connection *connection = calloc(1, sizeof(*connection));
-    if (connection == NULL) {
-        return fault_set(why, FAULT_MEMORY, "store", "no memory for a connection");
+    const struct db_engine *engine = connection->db->engine;
+    int code = 0;
+    for (int id = 0; code == 0 && id < engine->statement_count; id++) {
+        code = engine->prepare(connection, (enum sql_id)id, why);
     }
-    /* Readers open for writing too: a reader of a WAL database writes its index. */
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-    int code = sqlite3_open_v2(db->path, &connection->handle, flags, NULL);
-    code = code != SQLITE_OK ? sql_fault(connection->handle, code, why)
-                             : set_up_connection(db, writes, connection->handle, why);
-    if (code != 0) {
-        db_connection_close(connection);
-        return code;
+    return code;
+}
+
+/* ---- the pool ---- */
+
+/* An idle connection, or NULL and a place taken to open one. Waits while all are lent. */
+static int
+pool_take(struct db *db, struct db_connection **ret_connection, struct fault *why)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += WAIT_S;
+    int waited = 0;
+    pthread_mutex_lock(&db->pool_lock);
+    while (waited == 0 && db->idle == NULL && db->connection_count >= db->pool_max) {
+        waited = pthread_cond_timedwait(&db->pool_returned, &db->pool_lock, &until);
+    }
+    struct db_connection *connection = db->idle;
+    bool has_place = connection != NULL || db->connection_count < db->pool_max;
+    if (connection != NULL) {
+        db->idle = connection->next;
+    } else if (has_place) {
+        db->connection_count += 1;
+    }
+    pthread_mutex_unlock(&db->pool_lock);
+    if (!has_place) {
+        return fault_set(why, FAULT_STORE, "store", "all %zu connections were busy for %d s",
+                         db->pool_max, WAIT_S);
     }
     *ret_connection = connection;
     return 0;
 }
 
-void
-db_connection_close(struct db_connection *connection)
-{
-    if (connection == NULL) {
-        return;
-    }
-    for (int id = 0; id < SQL_COUNT; id++) {
-        sqlite3_finalize(connection->statements[id]);
-    }
-    sqlite3_close_v2(connection->handle);
-    free(connection);
-}
-
-int
-db_connection_check(struct db_connection *connection, struct fault *why)
-{
-    for (int id = 0; id < SQL_COUNT; id++) {
-        struct sql sql = sql_of(connection, (enum sql_id)id);
-        int failed = sql.failed;
-        sql_close(&sql);
-        if (failed != SQLITE_OK) {
-            return sql_fault(connection->handle, failed, why);
-        }
-    }
-    return 0;
-}
-
-/* An idle reader, or NULL and a place taken to open one. Waits while all are lent. */
-static struct db_connection *
-pool_take(struct db *db)
-{
-    pthread_mutex_lock(&db->pool_lock);
-    while (db->idle == NULL && db->reader_count == READERS_MAX) {
-        pthread_cond_wait(&db->pool_returned, &db->pool_lock);
-    }
-    struct db_connection *connection = db->idle;
-    if (connection != NULL) {
-        db->idle = connection->next;
-    } else {
-        db->reader_count += 1;
-    }
-    pthread_mutex_unlock(&db->pool_lock);
-    return connection;
-}
-
-/* Gives a reader back, or the place of one that could not be opened. */
+/* Gives a connection back, or the place of one that is closed or could not be opened. */
 static void
 pool_return(struct db *db, struct db_connection *connection)
 {
+    if (connection != NULL && connection->is_lost) {
+        connection_close(db, connection);
+        connection = NULL;
+    }
     pthread_mutex_lock(&db->pool_lock);
     if (connection != NULL) {
         connection->next = db->idle;
         db->idle = connection;
     } else {
-        db->reader_count -= 1;
+        db->connection_count -= 1;
     }
     pthread_cond_signal(&db->pool_returned);
     pthread_mutex_unlock(&db->pool_lock);
 }
 
-int
-db_read_begin(struct db *db, struct db_connection **ret_connection, struct fault *why)
+/* One that works, as far as can be told without asking it. */
+static int
+pool_lend(struct db *db, struct db_connection **ret_connection, struct fault *why)
 {
-    if (db->in_memory) {
+    struct db_connection *connection = NULL;
+    int code = pool_take(db, &connection, why);
+    if (code == 0 && connection != NULL && db->engine->is_alive != NULL &&
+        !db->engine->is_alive(connection)) {
+        connection_close(db, connection);
+        connection = NULL;
+    }
+    if (code == 0 && connection == NULL) {
+        code = db_connection_open(db, !db->has_writer, &connection, why);
+        if (code != 0) {
+            pool_return(db, NULL);
+        }
+    }
+    if (code == 0) {
+        *ret_connection = connection;
+    }
+    return code;
+}
+
+/* ---- reading ---- */
+
+int
+db_read_begin(struct db *db, enum db_read how, struct db_connection **ret_connection,
+              struct fault *why)
+{
+    if (db->only_writer) {
         pthread_mutex_lock(&db->write_lock);
         *ret_connection = db->writer;
         return 0;
     }
-    struct db_connection *connection = pool_take(db);
-    if (connection == NULL) {
-        int code = db_connection_open(db, false, &connection, why);
+    struct db_connection *connection = NULL;
+    int code = pool_lend(db, &connection, why);
+    if (code == 0 && how == DB_READ_SNAPSHOT) {
+        code = db->engine->begin(connection, DB_BEGIN_SNAPSHOT, why);
+        connection->in_transaction = code == 0;
         if (code != 0) {
-            pool_return(db, NULL);
-            return code;
+            pool_return(db, connection);
         }
     }
-    *ret_connection = connection;
-    return 0;
+    if (code == 0) {
+        *ret_connection = connection;
+    }
+    return code;
 }
 
 void
 db_read_end(struct db *db, struct db_connection *connection)
 {
-    if (db->in_memory) {
+    if (db->only_writer) {
         pthread_mutex_unlock(&db->write_lock);
         return;
+    }
+    if (connection->in_transaction) {
+        connection->in_transaction = false;
+        db->engine->rollback(connection);
     }
     pool_return(db, connection);
 }
 
-/* As the reference writes times, whose library parses this form; the clock has whole seconds. */
-void
-db_stamp_now(const struct clock *clock, char out[DB_STAMP_SIZE])
-{
-    char iso[CLOCK_ISO8601_SIZE];
-    clock_format_iso8601(clock_now(clock), iso);
-    snprintf(out, DB_STAMP_SIZE, "%.10s %.8s.000 +00:00", iso, iso + 11);
-}
+/* ---- writing ---- */
 
 /* A step of the wall clock makes the wait shorter or longer, no more. */
 static int
-write_lock_take(struct db *db, struct fault *why)
+writer_take(struct db *db, struct db_connection **ret_connection, struct fault *why)
 {
-    struct timespec until = {.tv_sec = (time_t)(clock_now(clock_system()) + WRITE_WAIT_S)};
+    if (!db->has_writer) {
+        return pool_lend(db, ret_connection, why);
+    }
+    struct timespec until = {.tv_sec = (time_t)(clock_now(clock_system()) + WAIT_S)};
     if (pthread_mutex_timedlock(&db->write_lock, &until) != 0) {
         return fault_set(why, FAULT_STORE, "store",
-                         "the database is locked: another write took longer than %d s",
-                         WRITE_WAIT_S);
+                         "the database is locked: another write took longer than %d s", WAIT_S);
     }
-    return 0;
-}
-
-int
-db_write_begin(struct db *db, struct db_connection **ret_connection, struct fault *why)
-{
-    int code = write_lock_take(db, why);
-    if (code != 0) {
-        return code;
-    }
-    sqlite3 *handle = db->writer->handle;
-    if (sqlite3_get_autocommit(handle) == 0) { /* the last ROLLBACK met a failing disk */
-        (void)sqlite3_exec(handle, "ROLLBACK", NULL, NULL, NULL);
-    }
-    code = sql_execute(handle, "BEGIN IMMEDIATE", why);
-    if (code != 0) {
-        db->write_proved = false;
-        pthread_mutex_unlock(&db->write_lock);
-        return code;
-    }
-    db_stamp_now(db->clock, db->writer->stamp);
     *ret_connection = db->writer;
     return 0;
 }
 
-int
-db_write_end(struct db *db, int code, struct fault *why)
+static void
+writer_return(struct db *db, struct db_connection *connection)
 {
-    sqlite3 *handle = db->writer->handle;
+    if (db->has_writer) {
+        pthread_mutex_unlock(&db->write_lock);
+    } else {
+        pool_return(db, connection);
+    }
+}
+
+/* Remembers what this write says of the next ones, for db_ping. */
+static void
+write_judge(struct db *db, int code)
+{
+    if (code != 0 && code != FAULT_STORE) {
+        return; /* not the database's fault */
+    }
+    int64_t now_ms = clock_monotonic_ms(db->clock);
+    pthread_mutex_lock(&db->pool_lock);
+    db->write_proved = code == 0;
+    db->write_proved_ms = code == 0 ? now_ms : db->write_proved_ms;
+    pthread_mutex_unlock(&db->pool_lock);
+}
+
+/* Commits what was done. *ret_is_done turns true once the commit was sent: it may have come to
+ * pass even if the answer was lost. */
+static int
+write_commit(struct db_connection *connection, bool *ret_is_sent, struct fault *why)
+{
+    const struct db_engine *engine = connection->db->engine;
+    bool tells = engine->before_commit != NULL && connection->changes.size > 0;
+    int code = tells ? engine->before_commit(connection, why) : 0;
     if (code == 0) {
-        code = sql_execute(handle, "COMMIT", why);
-        db->write_proved = code == 0;
-        db->write_proved_ms = clock_monotonic_ms(db->clock);
-    } else if (code == FAULT_STORE) {
-        db->write_proved = false;
+        *ret_is_sent = true;
+        code = engine->commit(connection, why);
     }
-    /* Some failures roll back by themselves. */
-    if (code != 0 && sqlite3_get_autocommit(handle) == 0) {
-        (void)sqlite3_exec(handle, "ROLLBACK", NULL, NULL, NULL);
+    if (tells) {
+        engine->after_commit(connection, code == 0);
     }
-    pthread_mutex_unlock(&db->write_lock);
+    return code;
+}
+
+static int
+write_once(struct db *db, db_write_fn *run, void *self, bool *ret_again, struct fault *why)
+{
+    struct db_connection *connection = NULL;
+    *ret_again = false;
+    int code = writer_take(db, &connection, why);
+    if (code != 0) {
+        write_judge(db, code);
+        return code;
+    }
+    bool is_sent = false;
+    connection->is_conflict = false;
+    buf_clear(&connection->changes);
+    db->engine->stamp(clock_now(db->clock), connection->stamp);
+    code = db->engine->begin(connection, DB_BEGIN_WRITE, why);
+    if (code == 0) {
+        code = run(connection, self, why);
+        code = code != 0 ? code : write_commit(connection, &is_sent, why);
+        if (code != 0) {
+            db->engine->rollback(connection);
+        }
+    }
+    *ret_again = code != 0 && (connection->is_conflict || (connection->is_lost && !is_sent));
+    writer_return(db, connection);
+    write_judge(db, code);
+    return code;
+}
+
+/* Two that were in each other's way must not meet again at once. */
+static void
+wait_before_attempt(unsigned attempt)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    long least_ms = (long)RETRY_AFTER_MS << attempt;
+    long wait_ms = least_ms + now.tv_nsec / 1000 % least_ms;
+    struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
+    (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, NULL);
+}
+
+int
+db_write(struct db *db, db_write_fn *run, void *self, struct fault *why)
+{
+    struct fault detail = {0};
+    bool again = false;
+    int code = write_once(db, run, self, &again, &detail);
+    for (unsigned attempt = 1; again && attempt < WRITE_ATTEMPTS; attempt++) {
+        wait_before_attempt(attempt);
+        detail = (struct fault){0};
+        code = write_once(db, run, self, &again, &detail);
+    }
+    if (code != 0 && why != NULL) {
+        *why = detail;
+    }
     return code;
 }

@@ -168,7 +168,7 @@ db_load_item(struct store *store, const struct item_key *key, struct raw_reply *
              struct fault *why)
 {
     struct db_connection *connection = NULL;
-    int code = db_read_begin(db_of(store), &connection, why);
+    int code = db_read_begin(db_of(store), DB_READ_ONE, &connection, why);
     if (code != 0) {
         return code;
     }
@@ -182,26 +182,26 @@ db_load_item(struct store *store, const struct item_key *key, struct raw_reply *
 struct key_page {
     struct item_key keys[PAGE_KEYS];
     size_t count;
-    int64_t last_rowid;
+    int64_t passed; /* rows before the next page */
     bool more;
 };
 
 static bool
 update_from_row(const struct sql *sql, enum item_place place, struct item_key *key)
 {
-    int64_t number = sql_column_number(sql, 5);
-    if (place == PLACE_OWN && span_is(sql_column(sql, 4), update_type_word(UPDATE_NUMBERED))) {
+    int64_t number = sql_column_number(sql, 4);
+    if (place == PLACE_OWN && span_is(sql_column(sql, 3), update_type_word(UPDATE_NUMBERED))) {
         key->update = UPDATE_NUMBERED;
         key->eval_number = (uint32_t)number;
         return number >= 0 && number <= UINT32_MAX;
     }
-    return update_type_parse(sql_column(sql, 4), &key->update) && key->update != UPDATE_ALL;
+    return update_type_parse(sql_column(sql, 3), &key->update) && key->update != UPDATE_ALL;
 }
 
 static bool
 version_from_row(const struct sql *sql, struct item_key *key)
 {
-    int64_t version = sql_column_number(sql, 1);
+    int64_t version = sql_column_number(sql, 0);
     key->api_version = (unsigned)version;
     return version == 3 || version == 4;
 }
@@ -209,17 +209,17 @@ version_from_row(const struct sql *sql, struct item_key *key)
 static bool
 tcbinfo_key_from_row(const struct sql *sql, enum item_place place, struct item_key *key)
 {
-    int64_t product = sql_column_number(sql, 2);
+    int64_t product = sql_column_number(sql, 1);
     key->kind = ITEM_TCBINFO;
     key->product = (enum product)product;
     return (product == PRODUCT_SGX || product == PRODUCT_TDX) && version_from_row(sql, key) &&
-           update_from_row(sql, place, key) && fmspc_parse(sql_column(sql, 7), &key->fmspc);
+           update_from_row(sql, place, key) && fmspc_parse(sql_column(sql, 6), &key->fmspc);
 }
 
 static bool
 identity_key_from_row(const struct sql *sql, enum item_place place, struct item_key *key)
 {
-    int64_t enclave = sql_column_number(sql, 3);
+    int64_t enclave = sql_column_number(sql, 2);
     key->kind = ITEM_IDENTITY;
     key->enclave = (enum enclave)enclave;
     return enclave >= ENCLAVE_QE && enclave <= ENCLAVE_QAE && version_from_row(sql, key) &&
@@ -230,8 +230,8 @@ identity_key_from_row(const struct sql *sql, enum item_place place, struct item_
 static bool
 own_key_from_row(const struct sql *sql, struct item_key *key)
 {
-    struct span text = sql_column(sql, 9);
-    int64_t product = sql_column_number(sql, 2);
+    struct span text = sql_column(sql, 8);
+    int64_t product = sql_column_number(sql, 1);
     bool known;
     if (span_starts_with(text, "tcb/")) {
         known = tcbinfo_key_from_row(sql, PLACE_OWN, key);
@@ -243,7 +243,7 @@ own_key_from_row(const struct sql *sql, struct item_key *key)
         known = product == PRODUCT_SGX || product == PRODUCT_TDX;
     } else {
         key->kind = ITEM_FMSPCS;
-        known = sql_column_text(sql, 8, key->url, sizeof(key->url));
+        known = sql_column_text(sql, 7, key->url, sizeof(key->url));
     }
     char expected[ITEM_KEY_TEXT_SIZE];
     return known && item_key_text(key, expected) == text.size && span_is(text, expected);
@@ -260,13 +260,13 @@ key_from_row(const struct sql *sql, enum item_place place, struct item_key *key)
         return identity_key_from_row(sql, place, key);
     case PLACE_PCK_CRL:
         key->kind = ITEM_PCK_CRL;
-        return pck_ca_parse(sql_column(sql, 6), &key->ca);
+        return pck_ca_parse(sql_column(sql, 5), &key->ca);
     case PLACE_ROOT_CRL:
         key->kind = ITEM_ROOT_CRL;
         return true;
     case PLACE_CRL:
         key->kind = ITEM_CRL;
-        return sql_column_text(sql, 8, key->url, sizeof(key->url)) && key->url[0] != '\0';
+        return sql_column_text(sql, 7, key->url, sizeof(key->url)) && key->url[0] != '\0';
     case PLACE_OWN:
         return own_key_from_row(sql, key);
     case PLACE_COUNT:
@@ -275,7 +275,8 @@ key_from_row(const struct sql *sql, enum item_place place, struct item_key *key)
     return false;
 }
 
-/* The keys of one place behind page->last_rowid; damaged rows are passed over. */
+/* The next keys of one place; damaged rows are passed over. What another instance inserts meanwhile
+ * may shift a key into the next page: it is met twice then. */
 static int
 page_read(struct db_connection *connection, enum item_place place, struct key_page *page,
           struct fault *why)
@@ -286,8 +287,8 @@ page_read(struct db_connection *connection, enum item_place place, struct key_pa
         [PLACE_CRL] = SQL_EACH_CRL,         [PLACE_OWN] = SQL_EACH_OWN_ITEM,
     };
     auto_cleanup(sql_close) struct sql sql = sql_of(connection, ids[place]);
-    sql_bind_number(&sql, page->last_rowid);
     sql_bind_number(&sql, PAGE_KEYS);
+    sql_bind_number(&sql, page->passed);
     page->count = 0;
     for (size_t rows = 0;; rows++) {
         bool row = false;
@@ -296,7 +297,7 @@ page_read(struct db_connection *connection, enum item_place place, struct key_pa
             page->more = rows == PAGE_KEYS;
             return code;
         }
-        page->last_rowid = sql_column_number(&sql, 0);
+        page->passed += 1;
         page->count += key_from_row(&sql, place, &page->keys[page->count]) ? 1 : 0;
     }
 }
@@ -315,7 +316,7 @@ static int
 page_load(struct db *db, enum item_place place, struct key_page *page, struct fault *why)
 {
     struct db_connection *connection = NULL;
-    int code = db_read_begin(db, &connection, why);
+    int code = db_read_begin(db, DB_READ_ONE, &connection, why);
     if (code == 0) {
         code = page_read(connection, place, page, why);
         db_read_end(db, connection);
@@ -331,7 +332,7 @@ db_each_item(struct store *store, store_key_fn *each, void *self, struct fault *
         return FAULT_MEMORY;
     }
     for (int place = 0; place < PLACE_COUNT; place++) {
-        page->last_rowid = INT64_MIN;
+        page->passed = 0;
         do {
             int code = page_load(db_of(store), (enum item_place)place, page, why);
             if (code != 0) {
@@ -351,7 +352,7 @@ int
 db_count_crl_urls(struct store *store, size_t *ret_count, struct fault *why)
 {
     struct db_connection *connection = NULL;
-    int code = db_read_begin(db_of(store), &connection, why);
+    int code = db_read_begin(db_of(store), DB_READ_ONE, &connection, why);
     if (code != 0) {
         return code;
     }
@@ -497,6 +498,7 @@ db_item_put(struct db_connection *connection, const struct proven *item, const c
             struct fault *why)
 {
     int code = body_put(connection, item, root_crl_url, why);
+    db_changed(connection, &item->key);
     if (code != 0 || !needs_chain(item->key.kind)) {
         return code;
     }
@@ -537,7 +539,7 @@ db_items_pin_chains(struct db_connection *connection, struct fault *why)
     auto_free struct key_page *page = page_new(why);
     int code = page != NULL ? 0 : FAULT_MEMORY;
     for (int place = 0; code == 0 && place < PLACE_COUNT; place++) {
-        page->last_rowid = INT64_MIN;
+        page->passed = 0;
         do {
             code = page_read(connection, (enum item_place)place, page, why);
             for (size_t i = 0; code == 0 && i < page->count; i++) {

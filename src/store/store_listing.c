@@ -110,7 +110,7 @@ static int
 page_load(struct platform_page *page, struct db *db, const struct fmspc *fmspc, struct fault *why)
 {
     struct db_connection *connection = NULL;
-    int code = db_read_begin(db, &connection, why);
+    int code = db_read_begin(db, DB_READ_SNAPSHOT, &connection, why);
     if (code != 0) {
         return code;
     }
@@ -198,7 +198,7 @@ db_count_fmspcs(struct store *store, unsigned most, store_fmspc_fn *each, void *
                 struct fault *why)
 {
     struct db_connection *connection = NULL;
-    int code = db_read_begin(db_of(store), &connection, why);
+    int code = db_read_begin(db_of(store), DB_READ_ONE, &connection, why);
     if (code == 0) {
         code = fmspcs_count(connection, most, each, self, why);
         db_read_end(db_of(store), connection);

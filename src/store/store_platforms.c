@@ -87,7 +87,7 @@ mapping_from_row(const struct sql *sql, struct store_mapping *mapping)
     return true;
 }
 
-/* The least recently added first. */
+/* The least recently added first; the statement gives the most recently added first. */
 static int
 mappings_load(struct db_connection *connection, struct store_platform *platform, struct fault *why)
 {
@@ -96,15 +96,16 @@ mappings_load(struct db_connection *connection, struct store_platform *platform,
     sql_bind_text(&sql, platform->id.qeid);
     sql_bind_text(&sql, platform->id.pceid);
     sql_bind_number(&sql, ARRAY_COUNT(found));
-    size_t count = 0;
+    size_t first = ARRAY_COUNT(found);
     bool row = false;
     do {
         int code = sql_step(&sql, &row, why);
         if (code != 0) {
             return code;
         }
-        count += row && mapping_from_row(&sql, &found[count]) ? 1 : 0;
-    } while (row);
+        first -= row && mapping_from_row(&sql, &found[first - 1]) ? 1 : 0;
+    } while (row && first > 0);
+    size_t count = ARRAY_COUNT(found) - first;
     if (count == 0) {
         return 0;
     }
@@ -112,7 +113,7 @@ mappings_load(struct db_connection *connection, struct store_platform *platform,
     if (platform->mappings == NULL) {
         return no_memory(why);
     }
-    memcpy(platform->mappings, found, count * sizeof(found[0]));
+    memcpy(platform->mappings, &found[first], count * sizeof(found[0]));
     platform->mapping_count = count;
     return 0;
 }
@@ -200,7 +201,7 @@ platform_read(struct db_connection *connection, const struct platform_id *id, bo
     if (code == 0 && !row) {
         return fault_set(why, FAULT_NOT_FOUND, "store", "the platform is not cached");
     }
-    /* While this statement stands on its row the others see the same state of the database. */
+    /* One snapshot: certificates and mappings of the same state as the row. */
     code = code != 0 ? code : db_platform_from_row(connection, &sql, platform, why);
     if (code != 0 || brief) {
         return code;
@@ -218,7 +219,7 @@ platform_load(struct db *db, const struct platform_id *id, bool brief,
               struct store_platform *ret_platform, struct fault *why)
 {
     struct db_connection *connection = NULL;
-    int code = db_read_begin(db, &connection, why);
+    int code = db_read_begin(db, DB_READ_SNAPSHOT, &connection, why);
     if (code != 0) {
         return code;
     }
@@ -304,7 +305,7 @@ db_load_pck(struct store *store, const struct platform_id *id, const struct raw_
             struct raw_reply *ret_raw, struct fault *why)
 {
     struct db_connection *connection = NULL;
-    int code = db_read_begin(db_of(store), &connection, why);
+    int code = db_read_begin(db_of(store), DB_READ_ONE, &connection, why);
     if (code != 0) {
         return code;
     }

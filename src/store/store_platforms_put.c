@@ -67,9 +67,19 @@ pck_put(struct db_connection *connection, const struct platform_id *id,
     return sql_run(&sql, why);
 }
 
+/* Written only if it is not so already: all platforms share the row. */
 static int
 certchain_put(struct db_connection *connection, enum pck_ca ca, struct fault *why)
 {
+    bool is_kept = false;
+    struct sql find = sql_of(connection, SQL_FIND_CERTCHAIN);
+    sql_bind_text(&find, pck_ca_word(ca));
+    sql_bind_number(&find, cert_id_of_ca(ca));
+    int code = sql_step(&find, &is_kept, why);
+    sql_close(&find);
+    if (code != 0 || is_kept) {
+        return code;
+    }
     auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_PUT_CERTCHAIN);
     sql_bind_text(&sql, pck_ca_word(ca));
     sql_bind_number(&sql, cert_id_of_ca(ca));
@@ -156,6 +166,12 @@ platform_must_exist(struct db_connection *connection, const struct platform_id *
                : fault_set(why, FAULT_NOT_FOUND, "store", "the platform is not cached");
 }
 
+static void
+platform_changed(struct db_connection *connection, const struct platform_id *id)
+{
+    db_changed(connection, &(struct item_key){.kind = ITEM_PCK, .platform = *id});
+}
+
 int
 db_platform_put(struct db_connection *connection, const struct store_platform_put *put,
                 struct fault *why)
@@ -170,34 +186,74 @@ db_platform_put(struct db_connection *connection, const struct store_platform_pu
         code = certs_put(connection, put, &chain_id, why);
     }
     code = code != 0 ? code : mappings_put(connection, put, why);
+    platform_changed(connection, &put->id);
     return code != 0 ? code : extra_put(connection, put, chain_id, why);
 }
 
+/* ---- one mapping ---- */
+
+enum {
+    EXCESS_MAX = 1024
+}; /* of mappings beyond the ceiling; a taken-over database may have more */
+
 static int
-mapping_add(struct db_connection *connection, const struct platform_id *id,
-            const struct store_mapping *mapping, struct fault *why)
+mapping_delete(struct db_connection *connection, const struct platform_id *id,
+               const struct raw_tcb *raw, struct fault *why)
 {
-    int code = platform_must_exist(connection, id, why);
-    code = code != 0 ? code : mapping_put(connection, id, mapping, why);
-    if (code != 0) {
-        return code;
-    }
-    auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_TRIM_MAPPINGS);
+    auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_DELETE_MAPPING);
     sql_bind_text(&sql, id->qeid);
     sql_bind_text(&sql, id->pceid);
-    sql_bind_number(&sql, LIMIT_RAW_TCBS_PER_PLATFORM);
+    sql_bind_text(&sql, raw->cpusvn);
+    sql_bind_text(&sql, raw->pcesvn);
     return sql_run(&sql, why);
+}
+
+/* Those beyond the ceiling, the least recently added ones. */
+static int
+excess_read(struct db_connection *connection, const struct platform_id *id,
+            struct raw_tcb excess[EXCESS_MAX], size_t *ret_count, struct fault *why)
+{
+    auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_EXCESS_MAPPINGS);
+    sql_bind_text(&sql, id->qeid);
+    sql_bind_text(&sql, id->pceid);
+    sql_bind_number(&sql, EXCESS_MAX);
+    sql_bind_number(&sql, LIMIT_RAW_TCBS_PER_PLATFORM);
+    for (*ret_count = 0; *ret_count < EXCESS_MAX;) {
+        bool row = false;
+        int code = sql_step(&sql, &row, why);
+        if (code != 0 || !row) {
+            return code;
+        }
+        *ret_count += raw_tcb_parse(sql_column(&sql, 0), sql_column(&sql, 1), &excess[*ret_count]);
+    }
+    return 0;
+}
+
+struct mapping_put {
+    const struct platform_id *id;
+    const struct store_mapping *mapping;
+};
+
+static int
+mapping_add(struct db_connection *connection, void *self, struct fault *why)
+{
+    const struct mapping_put *put = self;
+    struct raw_tcb excess[EXCESS_MAX];
+    size_t count = 0;
+    int code = platform_must_exist(connection, put->id, why);
+    code = code != 0 ? code : mapping_put(connection, put->id, put->mapping, why);
+    code = code != 0 ? code : excess_read(connection, put->id, excess, &count, why);
+    for (size_t i = 0; code == 0 && i < count; i++) {
+        code = mapping_delete(connection, put->id, &excess[i], why);
+    }
+    platform_changed(connection, put->id);
+    return code;
 }
 
 int
 db_put_mapping(struct store *store, const struct platform_id *id,
                const struct store_mapping *mapping, struct fault *why)
 {
-    struct db *db = db_of(store);
-    struct db_connection *connection = NULL;
-    int code = db_write_begin(db, &connection, why);
-    if (code != 0) {
-        return code;
-    }
-    return db_write_end(db, mapping_add(connection, id, mapping, why), why);
+    struct mapping_put put = {.id = id, .mapping = mapping};
+    return db_write(db_of(store), mapping_add, &put, why);
 }

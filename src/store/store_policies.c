@@ -32,22 +32,27 @@ row_put(struct db_connection *connection, const struct policy_row *row, struct f
     return sql_run(&sql, why);
 }
 
+static int
+policy_put(struct db_connection *connection, void *self, struct fault *why)
+{
+    const struct policy_row *row = self;
+    int code = row->is_default ? default_unset(connection, row, why) : 0;
+    code = code != 0 ? code : row_put(connection, row, why);
+    if (code == 0) {
+        db_changed(connection, &(struct item_key){.kind = ITEM_POLICIES, .fmspc = row->fmspc});
+    }
+    return code;
+}
+
 int
 db_put_policy(struct store *store, const struct policy_row *row, struct fault *why)
 {
-    struct db *db = db_of(store);
     if (row->policy.size > LIMIT_POLICY_BYTES) {
         return fault_set(why, FAULT_TOO_LARGE, "store", "a policy of %zu bytes, more than %d",
                          row->policy.size, LIMIT_POLICY_BYTES);
     }
-    struct db_connection *connection = NULL;
-    int code = db_write_begin(db, &connection, why);
-    if (code != 0) {
-        return code;
-    }
-    code = row->is_default ? default_unset(connection, row, why) : 0;
-    code = code != 0 ? code : row_put(connection, row, why);
-    return db_write_end(db, code, why);
+    struct policy_row own = *row;
+    return db_write(db_of(store), policy_put, &own, why);
 }
 
 static int
@@ -80,7 +85,7 @@ int
 db_load_policies(struct store *store, const struct fmspc *fmspc, struct buf *b, struct fault *why)
 {
     struct db_connection *connection = NULL;
-    int code = db_read_begin(db_of(store), &connection, why);
+    int code = db_read_begin(db_of(store), DB_READ_ONE, &connection, why);
     if (code != 0) {
         return code;
     }
@@ -93,4 +98,101 @@ db_load_policies(struct store *store, const struct fmspc *fmspc, struct buf *b, 
     }
     code = buf_add(b, buf_span(&found));
     return code == 0 ? 0 : fault_set(why, code, "store", "no room for the policies");
+}
+
+/* ---- every one ---- */
+
+enum { PAGE_POLICIES = 16 };
+
+struct policy_page {
+    struct policy_row rows[PAGE_POLICIES];
+    struct buf texts[PAGE_POLICIES];
+    size_t count;
+    char last_id[sizeof(((struct policy_row *)NULL)->id)];
+    bool more;
+};
+
+static struct policy_page *
+page_new(void)
+{
+    struct policy_page *page = calloc(1, sizeof(*page));
+    for (size_t i = 0; page != NULL && i < PAGE_POLICIES; i++) {
+        page->texts[i] = BUF_INIT(LIMIT_POLICY_BYTES);
+    }
+    return page;
+}
+
+static void
+page_free(struct policy_page **page)
+{
+    for (size_t i = 0; *page != NULL && i < PAGE_POLICIES; i++) {
+        buf_done(&(*page)->texts[i]);
+    }
+    free(*page);
+}
+
+/* A damaged row is passed over. */
+static void
+page_add(struct policy_page *page, const struct sql *sql)
+{
+    struct policy_row *row = &page->rows[page->count];
+    struct buf *text = &page->texts[page->count];
+    *row = (struct policy_row){.type = (int)sql_column_number(sql, 1),
+                               .is_default = sql_column_number(sql, 3) != 0};
+    buf_clear(text);
+    if (sql_column_text(sql, 0, row->id, sizeof(row->id)) &&
+        fmspc_parse(sql_column(sql, 4), &row->fmspc) && buf_add(text, sql_column(sql, 2)) == 0) {
+        row->policy = buf_span(text);
+        page->count += 1;
+    }
+}
+
+static int
+page_read(struct policy_page *page, struct db_connection *connection, struct fault *why)
+{
+    auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_PAGE_POLICIES);
+    sql_bind_text(&sql, page->last_id);
+    sql_bind_number(&sql, PAGE_POLICIES);
+    page->count = 0;
+    page->more = false;
+    char last_id[sizeof(page->last_id)] = "";
+    for (size_t rows = 0; rows < PAGE_POLICIES; rows++) {
+        bool row = false;
+        int code = sql_step(&sql, &row, why);
+        if (code != 0 || !row) {
+            page->more = false;
+            return code;
+        }
+        page->more = sql_column_text(&sql, 0, last_id, sizeof(last_id));
+        page_add(page, &sql);
+    }
+    memcpy(page->last_id, last_id, sizeof(last_id)); /* bound until here */
+    return 0;
+}
+
+int
+db_each_policy(struct store *store, store_policy_fn *each, void *self, struct fault *why)
+{
+    auto_cleanup(page_free) struct policy_page *page = page_new();
+    if (page == NULL) {
+        return fault_set(why, FAULT_MEMORY, "store", "no memory for a page of policies");
+    }
+    for (page->more = true; page->more;) {
+        struct db_connection *connection = NULL;
+        int code = db_read_begin(db_of(store), DB_READ_ONE, &connection, why);
+        if (code != 0) {
+            return code;
+        }
+        code = page_read(page, connection, why);
+        db_read_end(db_of(store), connection);
+        for (size_t i = 0; code == 0 && i < page->count; i++) {
+            if (!each(self, &page->rows[i])) {
+                return 0;
+            }
+        }
+        if (code != 0) {
+            return code;
+        }
+    }
+    return 0;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the files of this room share: the driver's object, its connections, a running statement,
- * and the pieces that one transaction is made of.
+ * What the files of this room share. Three layers, each knowing only the one below it: the port's
+ * operations (items, platforms, queue, policies, listing), written once; connections, transactions
+ * and running statements; the engine, which is what SQLite, PostgreSQL and MariaDB do differently.
  */
 #ifndef STORE_STORE_PRIV_H
 #define STORE_STORE_PRIV_H
 
 #include <pthread.h>
-#include <sqlite3.h>
 
 #include "base/mem.h"
 #include "store/store.h"
@@ -19,33 +19,44 @@ enum sql_id {
     SQL_COUNT
 };
 
-enum { DB_STAMP_SIZE = 32 }; /* "2025-06-19 10:56:11.000 +00:00" */
+enum {
+    DB_STAMP_SIZE = 32,   /* "2025-06-19 10:56:11.000 +00:00" */
+    DB_VALUES_MAX = 10,   /* parameters of one statement */
+    DB_INSTANCE_SIZE = 33 /* hex: tells a running pccsd from all others */
+};
 
+/* ---- connections ---- */
+
+/* An engine's connection starts with this. */
 struct db_connection {
-    sqlite3 *handle;
-    char stamp[DB_STAMP_SIZE];           /* the time of the running write transaction */
-    sqlite3_stmt *statements[SQL_COUNT]; /* prepared when first wanted */
-    struct db_connection *next;          /* in the list of idle readers */
+    struct db *db;
+    char stamp[DB_STAMP_SIZE]; /* the time of the running write transaction, as the engine writes
+                                  times */
+    bool in_transaction;       /* begun, neither committed nor rolled back */
+    bool is_lost;              /* set by the engine: of no more use, to be closed */
+    bool is_conflict;   /* set by the engine: the transaction lost against another; run it again */
+    struct buf changes; /* what the running transaction changes, a key per line */
+    struct db_connection *next; /* in the list of idle ones */
 };
 
 struct db {
     struct store store; /* first: this is what the port sees */
+    const struct db_engine *engine;
     const struct clock *clock;
-    char *path; /* absolute; ":memory:" */
-    bool in_memory;
-    int busy_timeout_ms;
     size_t list_bytes_max;
-    int lock_fd; /* -1: none */
+    size_t pool_max;  /* connections at once, the writer not counted */
+    bool has_writer;  /* one connection writes, one transaction at a time (SQLite); else any does */
+    bool only_writer; /* and it reads, too (a database in memory) */
 
-    pthread_mutex_t write_lock; /* protects the three below, for the length of a transaction */
+    pthread_mutex_t write_lock; /* protects writer, for the length of a transaction */
     struct db_connection *writer;
-    bool write_proved;       /* a write succeeded, and no later one failed */
-    int64_t write_proved_ms; /* when, monotonic */
 
     pthread_mutex_t pool_lock; /* protects the rest */
     pthread_cond_t pool_returned;
-    struct db_connection *idle; /* readers that nobody uses */
-    int reader_count;           /* idle or not */
+    struct db_connection *idle; /* connections that nobody uses */
+    size_t connection_count;    /* idle or not */
+    bool write_proved;          /* a write succeeded, and no later one failed */
+    int64_t write_proved_ms;    /* when, monotonic */
     struct store_counts counts; /* the last ones */
     int64_t counts_cost_ms, counts_at_ms;
 };
@@ -56,38 +67,99 @@ db_of(struct store *store)
     return (struct db *)store;
 }
 
-/* ---- store_connection.c: connections, the pool of readers, transactions ---- */
+/* ---- a running statement ---- */
 
-int db_connection_open(const struct db *db, bool writes, struct db_connection **ret_connection,
+enum sql_kind { SQL_NULL, SQL_NUMBER, SQL_TEXT, SQL_CHARS, SQL_BLOB };
+struct sql_value {
+    enum sql_kind kind;
+    int64_t number;    /* SQL_NUMBER */
+    struct span bytes; /* SQL_TEXT: a C string (its NUL behind the span); SQL_CHARS: text that may
+                          have no NUL; SQL_BLOB */
+};
+/* Made by sql_of, ended by sql_close (auto_cleanup). What is bound must live until then. */
+struct sql {
+    struct db_connection *connection;
+    enum sql_id id;
+    int count; /* parameters bound so far: they are bound in order, ?1 first */
+    struct sql_value values[DB_VALUES_MAX];
+    void *running; /* the engine's; NULL: not started */
+    size_t row;    /* the engine's */
+};
+
+/* ---- what an engine is ---- */
+
+enum db_begin {
+    DB_BEGIN_WRITE,
+    DB_BEGIN_SNAPSHOT /* several reads see one state of the database */
+};
+struct db_engine {
+    const char *name;
+    int statement_count; /* those before this one are used */
+    int list_rows;       /* a long listing reads so many rows at a time */
+    /* Frees the store; db_done has closed all connections. */
+    void (*free)(struct db *db);
+    int (*connect)(struct db *db, bool writes, struct db_connection **ret_connection,
+                   struct fault *why);
+    void (*disconnect)(struct db_connection *connection); /* NULL is fine */
+    /* Is an idle connection still good? Must not block. NULL: always. */
+    bool (*is_alive)(struct db_connection *connection);
+    int (*begin)(struct db_connection *connection, enum db_begin how, struct fault *why);
+    int (*commit)(struct db_connection *connection, struct fault *why);
+    void (*rollback)(struct db_connection *connection);
+    void (*stamp)(int64_t now, char out[DB_STAMP_SIZE]);
+    /* Prepares a statement: a table or column that is not as it should be shows now. */
+    int (*prepare)(struct db_connection *connection, enum sql_id id, struct fault *why);
+    /* The next row; the first call runs the statement. */
+    int (*step)(struct sql *sql, bool *ret_row, struct fault *why);
+    void (*close)(struct sql *sql);
+    /* Of the row: an empty span unless it is text or a blob; 0 unless it is a whole number. */
+    struct span (*column)(const struct sql *sql, int column);
+    int64_t (*number)(const struct sql *sql, int column);
+    /* Rows that the statement, run to its end, found to change. */
+    uint64_t (*changes)(const struct sql *sql);
+    /* Called last in a write transaction that changed something. NULL: nobody listens. */
+    int (*before_commit)(struct db_connection *connection, struct fault *why);
+    /* Called after every before_commit, whatever became of the transaction. */
+    void (*after_commit)(struct db_connection *connection, bool committed);
+};
+
+/* ---- store_connection.c: the pool, transactions ---- */
+
+/* What all engines' stores have in common; the engine has set the members above write_lock. */
+void db_init(struct db *db);
+/* Closes all connections; frees what db_init made. */
+void db_done(struct db *db);
+void db_close(struct store *store);
+/* Opens one more connection. */
+int db_connection_open(struct db *db, bool writes, struct db_connection **ret_connection,
                        struct fault *why) must_check;
-void db_connection_close(struct db_connection *connection); /* NULL is fine */
-/* Prepares every statement: a table or column that is not as it should be shows now. */
+/* Prepares every statement. */
 int db_connection_check(struct db_connection *connection, struct fault *why) must_check;
 /* Lends a connection for reading; give it back before anything slow. */
-int db_read_begin(struct db *db, struct db_connection **ret_connection,
+enum db_read { DB_READ_ONE, DB_READ_SNAPSHOT }; /* one statement, or several of one state */
+int db_read_begin(struct db *db, enum db_read how, struct db_connection **ret_connection,
                   struct fault *why) must_check;
 void db_read_end(struct db *db, struct db_connection *connection);
-/* One transaction at a time. Every db_write_begin that returned 0 is followed by db_write_end,
- * which commits if code is 0 and else rolls back, and returns code or why the commit failed. */
-int db_write_begin(struct db *db, struct db_connection **ret_connection,
-                   struct fault *why) must_check;
-int db_write_end(struct db *db, int code, struct fault *why) must_check;
-void db_stamp_now(const struct clock *clock, char out[DB_STAMP_SIZE]);
+/* Runs a transaction and commits it if `run` returns 0, else rolls it back. It is run again if it
+ * lost against another one or its connection was lost before the commit: so run must start anew
+ * each time it is called. */
+typedef int db_write_fn(struct db_connection *connection, void *self, struct fault *why);
+int db_write(struct db *db, db_write_fn *run, void *self, struct fault *why) must_check;
 
-/* ---- store_query.c: a running statement ---- */
+/* ---- store_change.c ---- */
 
-/* Made by sql_of, ended by sql_close (auto_cleanup). The first failure sticks and is told by
- * sql_step. What is bound must live until sql_close. */
-struct sql {
-    sqlite3 *handle;
-    sqlite3_stmt *statement;
-    int bound; /* parameters bound so far: they are bound in order, ?1 first */
-    int failed;
-};
+/* Tells the other instances on this database that what lies under the key was written. Never
+ * fails: too many keys become "anything". */
+void db_changed(struct db_connection *connection, const struct item_key *key);
+/* A line of it as key; false: anything may have changed. */
+bool db_change_parse(struct span line, struct item_key *ret_key);
+
+/* ---- store_query.c: statements ---- */
+
 struct sql sql_of(struct db_connection *connection, enum sql_id id);
 void sql_close(struct sql *sql);
-void sql_bind_text(struct sql *sql, const char *text); /* NULL: NULL */
-void sql_bind_span(struct sql *sql, struct span text);
+void sql_bind_text(struct sql *sql, const char *text);  /* NULL: NULL */
+void sql_bind_span(struct sql *sql, struct span text);  /* of a column that holds text */
 void sql_bind_blob(struct sql *sql, struct span bytes); /* empty: an empty blob, not NULL */
 void sql_bind_number(struct sql *sql, int64_t number);
 void sql_bind_null(struct sql *sql);
@@ -98,26 +170,29 @@ struct span sql_column(const struct sql *sql, int column);
 /* The column as C string; false (out untouched) if it does not fit or holds a NUL. NULL is "". */
 bool sql_column_text(const struct sql *sql, int column, char *out, size_t out_size);
 int64_t sql_column_number(const struct sql *sql, int column); /* 0 unless an integer */
-/* Turns what SQLite says into a fault of ours. */
-int sql_fault(sqlite3 *handle, int sqlite_code, struct fault *why);
-/* Runs fixed text without parameters. */
-int sql_execute(sqlite3 *handle, const char *text, struct fault *why) must_check;
-/* The path, or the end of a long one: a fault's text is short. */
-const char *db_path_shown(const char *path);
+uint64_t sql_changes(const struct sql *sql);
 
-/* ---- store_schema.c, store_takeover.c ---- */
+/* ---- versions of the schema ---- */
 
 enum { DB_VERSION = 5, DB_OWN_VERSION = 1 };
-int db_schema_create(sqlite3 *handle, struct fault *why) must_check;
-/* From version (0 to 4) to 5; 5: nothing. */
-int db_schema_migrate(sqlite3 *handle, int version, struct fault *why) must_check;
-/* The tables of our own, SequelizeMeta's rows. */
-int db_schema_own(sqlite3 *handle, struct fault *why) must_check;
-/* Creates, takes over or checks the database behind db->writer. */
-int db_takeover(struct db *db, const struct store_options *options, struct fault *why) must_check;
-/* The same judgement without the deed: what db_takeover would do, in a line. */
-int db_takeover_foresee(sqlite3 *handle, const struct store_options *options, char *ret_text,
-                        size_t text_size, struct fault *why) must_check;
+
+/* ---- store_found.c: what to do with the database that is there ---- */
+
+struct db_found {
+    bool empty;       /* none of the reference's tables */
+    bool ours;        /* pccs_owner is there */
+    int own_version;  /* of our tables */
+    bool has_version; /* the row of pcs_version is there */
+    int version;
+    char server[256]; /* its server_addr; "" if none */
+};
+/* FAULT_CONFIG: the database is not to be touched. */
+int db_found_judge(const struct db_found *found, const struct store_options *options,
+                   struct fault *why) must_check;
+/* Nothing to create, to migrate or to add. */
+bool db_found_is_ready(const struct db_found *found);
+/* The row of pcs_version is missing, and this table has rows: nobody knows where they came from. */
+int db_found_unknown_origin(struct fault *why) must_check;
 
 /* ---- store_chains.c ---- */
 
@@ -179,9 +254,11 @@ int db_platform_put(struct db_connection *connection, const struct store_platfor
 int db_put_mapping(struct store *store, const struct platform_id *id,
                    const struct store_mapping *mapping, struct fault *why) must_check;
 
-/* ---- store.c, store_queue.c, store_policies.c ---- */
+/* ---- store.c, store_state.c, store_queue.c, store_policies.c ---- */
 
 int db_put(struct store *store, const struct store_batch *batch, struct fault *why) must_check;
+int db_ping(struct store *store, struct fault *why) must_check;
+int db_counts(struct store *store, struct store_counts *ret_counts, struct fault *why) must_check;
 int db_queue_put(struct store *store, const struct queue_row *rows, size_t count,
                  struct fault *why) must_check;
 int db_queue_mark_done(struct store *store, const struct queue_row *rows, size_t count,
@@ -192,5 +269,19 @@ int db_queue_counts(struct store *store, uint64_t counts[3], struct fault *why) 
 int db_put_policy(struct store *store, const struct policy_row *row, struct fault *why) must_check;
 int db_load_policies(struct store *store, const struct fmspc *fmspc, struct buf *b,
                      struct fault *why) must_check;
+int db_each_policy(struct store *store, store_policy_fn *each, void *self,
+                   struct fault *why) must_check;
+
+/* The members of a driver that are the same whatever the engine. */
+#define DB_DRIVER_COMMON                                                                           \
+    .close = db_close, .ping = db_ping, .load_item = db_load_item, .load_chains = db_load_chains,  \
+    .load_platform = db_load_platform, .load_platform_brief = db_load_platform_brief,              \
+    .load_pck = db_load_pck, .put = db_put, .put_mapping = db_put_mapping,                         \
+    .each_platform = db_each_platform, .each_item = db_each_item,                                  \
+    .count_crl_urls = db_count_crl_urls, .queue_put = db_queue_put,                                \
+    .queue_mark_done = db_queue_mark_done, .queue_list = db_queue_list,                            \
+    .queue_counts = db_queue_counts, .put_policy = db_put_policy,                                  \
+    .load_policies = db_load_policies, .each_policy = db_each_policy, .counts = db_counts,         \
+    .count_fmspcs = db_count_fmspcs
 
 #endif

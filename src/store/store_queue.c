@@ -48,19 +48,28 @@ row_put(struct db_connection *connection, const struct queue_row *row, struct fa
     return sql_run(&sql, why);
 }
 
+struct queue_batch {
+    const struct queue_row *rows;
+    size_t count;
+    size_t marked; /* out: how many of them there were */
+};
+
+static int
+rows_put(struct db_connection *connection, void *self, struct fault *why)
+{
+    const struct queue_batch *batch = self;
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < batch->count; i++) {
+        code = row_put(connection, &batch->rows[i], why);
+    }
+    return code;
+}
+
 int
 db_queue_put(struct store *store, const struct queue_row *rows, size_t count, struct fault *why)
 {
-    struct db *db = db_of(store);
-    struct db_connection *connection = NULL;
-    int code = db_write_begin(db, &connection, why);
-    if (code != 0) {
-        return code;
-    }
-    for (size_t i = 0; code == 0 && i < count; i++) {
-        code = row_put(connection, &rows[i], why);
-    }
-    return db_write_end(db, code, why);
+    struct queue_batch batch = {.rows = rows, .count = count};
+    return db_write(db_of(store), rows_put, &batch, why);
 }
 
 /* Adds to *count how many rows had this key: one, or none. */
@@ -76,18 +85,19 @@ row_mark(struct db_connection *connection, const struct queue_row *row, size_t *
     sql_bind_text(&sql, connection->stamp);
     int code = sql_run(&sql, why);
     if (code == 0) {
-        *count += (size_t)sqlite3_changes(connection->handle);
+        *count += (size_t)sql_changes(&sql);
     }
     return code;
 }
 
 static int
-rows_mark(struct db_connection *connection, const struct queue_row *rows, size_t count,
-          size_t *marked, struct fault *why)
+rows_mark(struct db_connection *connection, void *self, struct fault *why)
 {
+    struct queue_batch *batch = self;
     int code = 0;
-    for (size_t i = 0; code == 0 && i < count; i++) {
-        code = row_mark(connection, &rows[i], marked, why);
+    batch->marked = 0;
+    for (size_t i = 0; code == 0 && i < batch->count; i++) {
+        code = row_mark(connection, &batch->rows[i], &batch->marked, why);
     }
     return code;
 }
@@ -96,16 +106,10 @@ int
 db_queue_mark_done(struct store *store, const struct queue_row *rows, size_t count,
                    size_t *ret_count, struct fault *why)
 {
-    struct db *db = db_of(store);
-    struct db_connection *connection = NULL;
-    int code = db_write_begin(db, &connection, why);
-    if (code != 0) {
-        return code;
-    }
-    size_t marked = 0;
-    code = db_write_end(db, rows_mark(connection, rows, count, &marked, why), why);
+    struct queue_batch batch = {.rows = rows, .count = count};
+    int code = db_write(db_of(store), rows_mark, &batch, why);
     if (code == 0) {
-        *ret_count = marked;
+        *ret_count = batch.marked;
     }
     return code;
 }
@@ -113,19 +117,20 @@ db_queue_mark_done(struct store *store, const struct queue_row *rows, size_t cou
 /* ---- reading ---- */
 
 struct queue_list {
+    enum queue_source source;
     struct queue_row *rows;
     size_t count, capacity;
     size_t bytes, bytes_max;
 };
 
 static void
-list_done(struct queue_list *list)
+list_clear(struct queue_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         queue_row_done(&list->rows[i]);
     }
     free(list->rows);
-    *list = (struct queue_list){0};
+    *list = (struct queue_list){.source = list->source, .bytes_max = list->bytes_max};
 }
 
 static int
@@ -195,20 +200,31 @@ list_add(struct queue_list *list, const struct sql *sql, struct fault *why)
     return 0;
 }
 
-/* What is beyond the ceiling stays in the queue for the next call. */
-static int
-list_read(struct queue_list *list, struct db_connection *connection, enum queue_source source,
-          struct fault *why)
+static struct sql
+list_statement(struct db_connection *connection, const struct queue_list *list, bool take)
 {
     static const enum queue_state states[] = {
         [QUEUE_SOURCE_REG] = QUEUE_NEW,
         [QUEUE_SOURCE_REG_NA] = QUEUE_NOT_AVAILABLE,
         [QUEUE_SOURCE_REG_PENDING] = QUEUE_DONE,
     };
-    auto_cleanup(sql_close) struct sql sql =
-        sql_of(connection, source == QUEUE_SOURCE_REG_PENDING ? SQL_QUEUE_PENDING : SQL_QUEUE_LIST);
-    sql_bind_number(&sql, states[source]);
-    while (list->bytes < list->bytes_max) {
+    enum sql_id id = list->source == QUEUE_SOURCE_REG_PENDING ? SQL_QUEUE_PENDING
+                     : take                                   ? SQL_QUEUE_TAKE
+                                                              : SQL_QUEUE_LIST;
+    struct sql sql = sql_of(connection, id);
+    sql_bind_number(&sql, states[list->source]);
+    return sql;
+}
+
+/* The rows behind *passed, as many as the engine reads at a time; *ret_rows of them there were. */
+static int
+page_read(struct queue_list *list, struct db_connection *connection, bool take, int64_t passed,
+          int *ret_rows, struct fault *why)
+{
+    auto_cleanup(sql_close) struct sql sql = list_statement(connection, list, take);
+    sql_bind_number(&sql, connection->db->engine->list_rows);
+    sql_bind_number(&sql, passed);
+    for (*ret_rows = 0; list->bytes < list->bytes_max; *ret_rows += 1) {
         bool row = false;
         int code = sql_step(&sql, &row, why);
         if (code != 0 || !row) {
@@ -222,32 +238,40 @@ list_read(struct queue_list *list, struct db_connection *connection, enum queue_
     return 0;
 }
 
+/* What is beyond the ceiling stays in the queue for the next call. */
 static int
-list_peek(struct queue_list *list, struct db *db, enum queue_source source, struct fault *why)
+list_read(struct queue_list *list, struct db_connection *connection, bool take, struct fault *why)
 {
-    struct db_connection *connection = NULL;
-    int code = db_read_begin(db, &connection, why);
-    if (code == 0) {
-        code = list_read(list, connection, source, why);
-        db_read_end(db, connection);
+    int rows = connection->db->engine->list_rows;
+    int code = 0;
+    for (int64_t passed = 0; code == 0 && rows == connection->db->engine->list_rows;
+         passed += rows) {
+        code = page_read(list, connection, take, passed, &rows, why);
     }
     return code;
 }
 
 static int
-list_hand_out(struct queue_list *list, struct db *db, enum queue_source source, struct fault *why)
+list_peek(struct queue_list *list, struct db *db, struct fault *why)
 {
     struct db_connection *connection = NULL;
-    int code = db_write_begin(db, &connection, why);
-    if (code != 0) {
-        return code;
-    }
-    size_t marked = 0;
-    code = list_read(list, connection, source, why);
+    int code = db_read_begin(db, DB_READ_SNAPSHOT, &connection, why);
     if (code == 0) {
-        code = rows_mark(connection, list->rows, list->count, &marked, why);
+        code = list_read(list, connection, false, why);
+        db_read_end(db, connection);
     }
-    return db_write_end(db, code, why);
+    return code;
+}
+
+/* Reads all, then marks all: no row moves to another place while the pages are read. */
+static int
+list_hand_out(struct db_connection *connection, void *self, struct fault *why)
+{
+    struct queue_list *list = self;
+    list_clear(list);
+    int code = list_read(list, connection, true, why);
+    struct queue_batch batch = {.rows = list->rows, .count = list->count};
+    return code != 0 ? code : rows_mark(connection, &batch, why);
 }
 
 int
@@ -255,11 +279,11 @@ db_queue_list(struct store *store, enum queue_source source, bool mark, struct q
               size_t *ret_count, struct fault *why)
 {
     struct db *db = db_of(store);
-    struct queue_list list = {.bytes_max = db->list_bytes_max};
-    int code = mark && source != QUEUE_SOURCE_REG_PENDING ? list_hand_out(&list, db, source, why)
-                                                          : list_peek(&list, db, source, why);
+    struct queue_list list = {.source = source, .bytes_max = db->list_bytes_max};
+    int code = mark && source != QUEUE_SOURCE_REG_PENDING ? db_write(db, list_hand_out, &list, why)
+                                                          : list_peek(&list, db, why);
     if (code != 0) {
-        list_done(&list);
+        list_clear(&list);
         return code;
     }
     *ret_rows = list.rows;
@@ -287,7 +311,7 @@ int
 db_queue_counts(struct store *store, uint64_t counts[3], struct fault *why)
 {
     struct db_connection *connection = NULL;
-    int code = db_read_begin(db_of(store), &connection, why);
+    int code = db_read_begin(db_of(store), DB_READ_ONE, &connection, why);
     if (code != 0) {
         return code;
     }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The tables: Intel's, version 5, the steps that lead to it from versions 0 to 4, and our own.
- * Takes a connection inside a transaction, gives the schema; store_takeover.c decides what is due.
+ * Takes a connection inside a transaction, gives the schema; sqlite_takeover.c decides what is due.
  * Called once, while the store is opened.
  * Must never rename or drop what the reference needs: going back to it is possible. Our tables
  * begin with pccs_, and so do the two indexes on Intel's.
  * database.md.
  */
 #include "base/hex.h"
-#include "store/store_priv.h"
+#include "store/sqlite_priv.h"
 
 #define TIMES "created_time DATETIME NOT NULL, updated_time DATETIME NOT NULL"
 #define SIGNED_BY "root_cert_id INTEGER, signing_cert_id INTEGER, "
@@ -154,13 +154,13 @@ execute_all(sqlite3 *handle, const char *const *texts, struct fault *why)
 {
     int code = 0;
     for (size_t i = 0; code == 0 && texts[i] != NULL; i++) {
-        code = sql_execute(handle, texts[i], why);
+        code = sqlite_execute(handle, texts[i], why);
     }
     return code;
 }
 
 int
-db_schema_create(sqlite3 *handle, struct fault *why)
+sqlite_schema_create(sqlite3 *handle, struct fault *why)
 {
     return execute_all(handle, reference_tables, why);
 }
@@ -187,12 +187,12 @@ unhex(sqlite3_context *context, int count, sqlite3_value **values)
 }
 
 int
-db_schema_migrate(sqlite3 *handle, int version, struct fault *why)
+sqlite_schema_migrate(sqlite3 *handle, int version, struct fault *why)
 {
     int sqlite_code = sqlite3_create_function(
         handle, "pccs_unhex", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, unhex, NULL, NULL);
     if (sqlite_code != SQLITE_OK) {
-        return sql_fault(handle, sqlite_code, why);
+        return sqlite_fault(handle, sqlite_code, why);
     }
     int code = 0;
     for (int step = version; code == 0 && step < DB_VERSION; step++) {
@@ -202,7 +202,7 @@ db_schema_migrate(sqlite3 *handle, int version, struct fault *why)
 }
 
 int
-db_schema_own(sqlite3 *handle, struct fault *why)
+sqlite_schema_own(sqlite3 *handle, struct fault *why)
 {
     return execute_all(handle, own_tables, why);
 }

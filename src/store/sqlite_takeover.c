@@ -12,22 +12,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/store_priv.h"
+#include "store/sqlite_priv.h"
 
-enum { HOST_SIZE = 256, COPIES_MAX = 9 };
-
-struct found {
-    bool empty;       /* no tables at all */
-    bool ours;        /* pccs_owner is there */
-    int own_version;  /* of our tables */
-    bool has_version; /* the row of pcs_version is there */
-    int version;
-    char server[HOST_SIZE]; /* "" if none */
-};
+enum { COPIES_MAX = 9 };
 
 /* ---- looking ---- */
 
@@ -40,7 +30,7 @@ ask(sqlite3 *handle, const char *text, sqlite3_stmt **ret_statement, struct faul
         code = sqlite3_step(statement);
     }
     if (code != SQLITE_ROW && code != SQLITE_DONE) {
-        code = sql_fault(handle, code, why);
+        code = sqlite_fault(handle, code, why);
         sqlite3_finalize(statement);
         return code;
     }
@@ -100,7 +90,7 @@ find_shape(sqlite3 *handle, int *ret_version, struct fault *why)
 }
 
 static int
-find_version(sqlite3 *handle, struct found *found, struct fault *why)
+find_version(sqlite3 *handle, struct db_found *found, struct fault *why)
 {
     bool has_column = false;
     int code = ask_if(
@@ -129,10 +119,10 @@ find_version(sqlite3 *handle, struct found *found, struct fault *why)
 }
 
 static int
-look(sqlite3 *handle, struct found *found, struct fault *why)
+look(sqlite3 *handle, struct db_found *found, struct fault *why)
 {
     bool has_tables = false, has_versions = false;
-    *found = (struct found){0};
+    *found = (struct db_found){0};
     int code =
         ask_if(handle, "SELECT count(*) FROM sqlite_master WHERE type = 'table'", &has_tables, why);
     found->empty = !has_tables;
@@ -166,9 +156,7 @@ table_must_be_empty(sqlite3 *handle, const char *table, struct fault *why)
     int code = ask_if(handle, question, &has_rows, why);
     sqlite3_free(question);
     if (code == 0 && has_rows) {
-        return fault_set(why, FAULT_CONFIG, "store",
-                         "table pcs_version does not say from which PCS the collateral came (Intel "
-                         "PCCS 1.8 or earlier): delete the file, or name another");
+        return db_found_unknown_origin(why);
     }
     return code;
 }
@@ -194,7 +182,8 @@ all_must_be_empty(sqlite3 *handle, struct fault *why)
 }
 
 static int
-judge(sqlite3 *handle, const struct store_options *options, struct found *found, struct fault *why)
+judge(sqlite3 *handle, const struct store_options *options, struct db_found *found,
+      struct fault *why)
 {
     if (!found->empty && !found->has_version) {
         int code = find_shape(handle, &found->version, why);
@@ -203,24 +192,7 @@ judge(sqlite3 *handle, const struct store_options *options, struct found *found,
             return code;
         }
     }
-    if (found->has_version && strcasecmp(found->server, options->server_addr) != 0) {
-        return fault_set(why, FAULT_CONFIG, "store",
-                         "the collateral in it came from '%s', but uri names '%s': correct uri, "
-                         "or name another file",
-                         found->server, options->server_addr);
-    }
-    if (found->version > DB_VERSION || found->version < 0 || found->own_version > DB_OWN_VERSION) {
-        return fault_set(why, FAULT_CONFIG, "store",
-                         "its version %d.%d is not known here: a newer program wrote it",
-                         found->version, found->own_version);
-    }
-    bool ready = found->has_version && found->version == DB_VERSION && found->ours;
-    if (!ready && !options->init_db) {
-        return fault_set(why, FAULT_CONFIG, "store",
-                         "the database is %s, and init_db is false: set it to true once",
-                         found->empty ? "empty" : "to be taken over from another version");
-    }
-    return 0;
+    return db_found_judge(found, options, why);
 }
 
 /* ---- copying ---- */
@@ -245,7 +217,7 @@ copy_pages(const char *from, const char *to, struct fault *why)
         code = sqlite3_errcode(target);
     }
     if (code != SQLITE_OK) {
-        code = sql_fault(guilty, code, why);
+        code = sqlite_fault(guilty, code, why);
     }
     sqlite3_close(target);
     sqlite3_close(source);
@@ -257,7 +229,7 @@ file_fault(struct fault *why, const char *what, const char *path)
 {
     int number = errno;
     return fault_set_number(why, FAULT_CONFIG, "store", number, "%s %s: %s", what,
-                            db_path_shown(path), strerror(number));
+                            sqlite_path_shown(path), strerror(number));
 }
 
 /* Makes the empty file that the copy goes into, with the mode of the original. */
@@ -329,7 +301,7 @@ copy_to(const char *path, const char *temporary, const char *name, struct fault 
 }
 
 static int
-copy_aside(const struct db *db, const struct store_options *options, struct fault *why)
+copy_aside(const struct sqlite_db *db, const struct store_options *options, struct fault *why)
 {
     auto_free char *name = NULL, *temporary = NULL, *folder = strdup(db->path);
     int code = copy_name_find(db->path, &name, why);
@@ -364,17 +336,17 @@ bind_and_run(sqlite3 *handle, const char *text, const char *first, const char *s
         code = sqlite3_bind_text(statement, 2, second, -1, SQLITE_STATIC);
     }
     code = code != SQLITE_OK ? code : sqlite3_step(statement);
-    code = code == SQLITE_DONE ? 0 : sql_fault(handle, code, why);
+    code = code == SQLITE_DONE ? 0 : sqlite_fault(handle, code, why);
     sqlite3_finalize(statement);
     return code;
 }
 
 /* The rows that say whose the database is. */
 static int
-sign(struct db *db, const struct store_options *options, struct fault *why)
+sign(struct sqlite_db *db, const struct store_options *options, struct fault *why)
 {
-    sqlite3 *handle = db->writer->handle;
-    const char *stamp = db->writer->stamp;
+    sqlite3 *handle = sqlite_handle(db->db.writer);
+    const char *stamp = db->db.writer->stamp;
     char text[512];
     snprintf(text, sizeof(text),
              "INSERT INTO pcs_version (id, api_version, server_addr, db_version, created_time,"
@@ -393,10 +365,11 @@ sign(struct db *db, const struct store_options *options, struct fault *why)
 }
 
 static int
-tell_taken_over(struct db *db, const struct store_options *options, int version, struct fault *why)
+tell_taken_over(struct sqlite_db *db, const struct store_options *options, int version,
+                struct fault *why)
 {
     int64_t platforms = 0, certs = 0, tcbinfos = 0;
-    sqlite3 *handle = db->writer->handle;
+    sqlite3 *handle = sqlite_handle(db->db.writer);
     int code = ask_number(handle, "SELECT count(*) FROM platforms", &platforms, why);
     code = code != 0 ? code : ask_number(handle, "SELECT count(*) FROM pck_cert", &certs, why);
     code = code != 0 ? code : ask_number(handle, "SELECT count(*) FROM fmspc_tcbs", &tcbinfos, why);
@@ -412,51 +385,60 @@ tell_taken_over(struct db *db, const struct store_options *options, int version,
 }
 
 static int
-take_over(struct db *db, const struct store_options *options, const struct found *found,
+take_over(struct sqlite_db *db, const struct store_options *options, const struct db_found *found,
           struct fault *why)
 {
-    sqlite3 *handle = db->writer->handle;
+    sqlite3 *handle = sqlite_handle(db->db.writer);
     int code = 0;
     if (!found->empty && !found->ours && !db->in_memory) {
         code = copy_aside(db, options, why);
     }
     if (code == 0) {
-        code = found->empty ? db_schema_create(handle, why)
-                            : db_schema_migrate(handle, found->version, why);
+        code = found->empty ? sqlite_schema_create(handle, why)
+                            : sqlite_schema_migrate(handle, found->version, why);
     }
-    code = code != 0 ? code : db_schema_own(handle, why);
+    code = code != 0 ? code : sqlite_schema_own(handle, why);
     code = code != 0 ? code : sign(db, options, why);
     if (code == 0 && !found->empty && !found->ours) {
-        code = db_items_pin_chains(db->writer, why);
+        code = db_items_pin_chains(db->db.writer, why);
         code = code != 0 ? code : tell_taken_over(db, options, found->version, why);
     }
     return code;
 }
 
-int
-db_takeover(struct db *db, const struct store_options *options, struct fault *why)
+struct takeover {
+    struct sqlite_db *db;
+    const struct store_options *options;
+};
+
+static int
+takeover_run(struct db_connection *connection, void *self, struct fault *why)
 {
-    struct db_connection *connection = NULL;
-    int code = db_write_begin(db, &connection, why);
-    if (code != 0) {
-        return code;
-    }
-    struct found found;
-    code = look(connection->handle, &found, why);
-    code = code != 0 ? code : judge(connection->handle, options, &found, why);
+    const struct takeover *takeover = self;
+    const struct store_options *options = takeover->options;
+    sqlite3 *handle = sqlite_handle(connection);
+    struct db_found found;
+    int code = look(handle, &found, why);
+    code = code != 0 ? code : judge(handle, options, &found, why);
     if (code == 0 && options->init_db) {
-        code = take_over(db, options, &found, why);
+        code = take_over(takeover->db, options, &found, why);
     }
     /* Before the commit, so that tables of another shape are left as they are. */
-    code = code != 0 ? code : db_connection_check(connection, why);
-    return db_write_end(db, code, why);
+    return code != 0 ? code : db_connection_check(connection, why);
 }
 
 int
-db_takeover_foresee(sqlite3 *handle, const struct store_options *options, char *ret_text,
-                    size_t text_size, struct fault *why)
+sqlite_takeover(struct sqlite_db *db, const struct store_options *options, struct fault *why)
 {
-    struct found found;
+    struct takeover takeover = {.db = db, .options = options};
+    return db_write(&db->db, takeover_run, &takeover, why);
+}
+
+int
+sqlite_takeover_foresee(sqlite3 *handle, const struct store_options *options, char *ret_text,
+                        size_t text_size, struct fault *why)
+{
+    struct db_found found;
     int code = look(handle, &found, why);
     code = code != 0 ? code : judge(handle, options, &found, why);
     if (code != 0) {
