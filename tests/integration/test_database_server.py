@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The private database servers that other tests stand on."""
+"""The private database servers that other tests stand on, and their runner for unit tests."""
 import pathlib
 import signal
 import socket
@@ -12,10 +12,12 @@ import pytest
 import database_server as database_server_module
 from database_server import ADMIN, HOST, KINDS, DatabaseError, DatabaseServer
 from database_keeper import children_of, read_stat
+from harness import ROOT
 
+WITH_SERVERS = ROOT / "tests" / "unit" / "store" / "with_servers.py"
 CREATE = "CREATE TABLE kept (id INTEGER PRIMARY KEY, words VARCHAR(40))"
 HOLDER = """
-import signal, sys
+import sys, time
 sys.path.insert(0, sys.argv[1])
 import database_server
 server = database_server.DatabaseServer(sys.argv[2])
@@ -23,7 +25,8 @@ server.start()
 server.pause() if sys.argv[3] == "paused" else None
 template = database_server._template_of(server.kind)
 print(server.pid, server.folder, template.keeper.folder, flush=True)
-signal.pause()
+while True:
+    time.sleep(0.05)
 """
 
 
@@ -36,6 +39,14 @@ def wait_until(condition, seconds=20):
 
 def processes_of(server):
     return [server.pid, *children_of(server.pid)]
+
+
+def read_proc(pid, name):
+    """A file of a process, empty if it ended meanwhile, as a client's process may."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/{name}").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def is_gone(pid):
@@ -123,7 +134,7 @@ def test_all_servers_listen_on_loopback_only(database_server):
 
 def test_no_server_runs_as_root(database_server):
     for pid in processes_of(database_server):
-        assert pathlib.Path(f"/proc/{pid}").stat().st_uid != 0
+        assert "\nUid:\t0\t" not in read_proc(pid, "status")
 
 
 def test_no_password_stands_in_an_argument_list(database_server, monkeypatch):
@@ -138,7 +149,7 @@ def test_no_password_stands_in_an_argument_list(database_server, monkeypatch):
     monkeypatch.setattr(subprocess, "run", watch)
     database_server.query("SELECT 1")
     for pid in processes_of(database_server):
-        seen.append(pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode())
+        seen.append(read_proc(pid, "cmdline"))
     for word in seen:
         assert database_server.password not in word
         assert database_server.service_password not in word
@@ -182,7 +193,7 @@ def test_a_paused_server_takes_connections_and_answers_nothing(own_database_serv
         with pytest.raises(subprocess.TimeoutExpired):
             own_database_server.query("SELECT 1", seconds=0.5)
     # A client's process that had ended already waits for its parent, which is stopped too: Z.
-    assert all(read_stat(pid)[0] in "TZ" for pid in processes_of(own_database_server))
+    assert all((read_stat(pid) or "Z")[0] in "TZ" for pid in processes_of(own_database_server))
     own_database_server.resume()
     assert own_database_server.query("SELECT 1") == [("1",)]
 
@@ -289,8 +300,8 @@ def test_a_test_that_fails_leaves_nothing(database_server):
     assert not server.folder.exists()
 
 
-@pytest.mark.parametrize("state", ["running", "paused"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number, state", [
+    (signal.SIGKILL, "paused"), (signal.SIGTERM, "running"), (signal.SIGINT, "running")])
 def test_interrupted_tests_leave_nothing(database_server, number, state):
     process, pid, folders = start_holder(database_server.kind, state)
     processes = [pid, *children_of(pid)]
@@ -311,3 +322,94 @@ def test_a_killed_postgres_leaves_no_shared_memory(postgres_server):
         assert segment in {line.split()[1] for line in segments()}
         server.kill()
     assert segment not in {line.split()[1] for line in segments()}
+
+
+# ---- with_servers.py, which runs unit tests beside servers ----
+
+
+def start_with_servers(kind, program, *options):
+    """with_servers.py around a Python program, which starts with the socket `control`."""
+    begin = ("import os, signal, socket, sys\n"
+             "control = socket.socket(socket.AF_UNIX)\n"
+             "control.connect(os.environ['PCCS_TEST_CONTROL'])\n"
+             "control = control.makefile('rw')\n"
+             "def order(text):\n"
+             "    print(text, file=control, flush=True)\n"
+             "    return control.readline().strip()\n")
+    return subprocess.Popen(
+        [sys.executable, str(WITH_SERVERS), "--kind", kind, *options,
+         "--", sys.executable, "-c", begin + program],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run_with_servers(kind, program, *options):
+    with start_with_servers(kind, program, *options) as process:
+        output, errors = process.communicate(timeout=60)
+    return process.returncode, output, errors
+
+
+def test_the_control_socket_refuses_and_says_why(database_server):
+    kind = database_server.kind
+    refused = {
+        f"burn {kind}": "'burn' is none of",
+        "kill": "'' is not a server",
+        "kill sqlite": "'sqlite' is not a server",
+        f"kill {kind} {kind}": "is not a server",
+        f"start {kind}": "the server is running",
+        "x" * 100: "not a line",
+    }
+    status, output, errors = run_with_servers(
+        kind, f"for text in {list(refused)!r}:\n    print(order(text))")
+    assert status == 0, errors
+    answers = output.splitlines()
+    assert len(answers) == len(refused)
+    for answer, reason in zip(answers, refused.values()):
+        assert answer.startswith("failed: ")
+        assert reason in answer
+
+
+def test_the_program_is_told_where_the_server_is(database_server):
+    variable = f"PCCS_TEST_{database_server.kind.upper()}"
+    status, output, errors = run_with_servers(
+        database_server.kind, f"print(os.environ['{variable}'])", "--tls")
+    assert status == 0, errors
+    names = [word.split("=")[0] for word in output.split()]
+    assert names == ["host", "port", "user", "password", "admin_database", "ca"]
+
+
+@pytest.mark.parametrize("program, status", [
+    ("sys.exit(3)", 3),
+    ("os.kill(os.getpid(), signal.SIGKILL)", 137),
+])
+def test_the_programs_exit_status_is_passed_on(database_server, program, status):
+    assert run_with_servers(database_server.kind, program)[0] == status
+
+
+def test_the_program_can_end_and_start_the_server(database_server):
+    """Refused while it is down, on the same port again afterwards."""
+    kind = database_server.kind
+    status, output, errors = run_with_servers(kind, f"""
+port = int(os.environ['PCCS_TEST_{kind.upper()}'].split()[1].removeprefix('port='))
+def answers():
+    with socket.socket() as client:
+        return client.connect_ex(('127.0.0.1', port)) == 0
+for verb in ('kill', 'start', 'restart', 'stop', 'start', 'pause', 'resume'):
+    print(verb, order(verb + ' {kind}'), answers())
+""")
+    assert (status, errors) == (0, "")
+    assert output.splitlines() == [
+        "kill ok False", "start ok True", "restart ok True", "stop ok False", "start ok True",
+        "pause ok True", "resume ok True"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_runner_leaves_nothing(database_server, number):
+    process = start_with_servers(
+        database_server.kind,
+        "print(os.getpid(), os.environ['PCCS_TEST_CONTROL'], flush=True)\nsignal.pause()\n")
+    pid, control = process.stdout.readline().split()
+    folder = pathlib.Path(control).parent
+    assert folder.is_dir()
+    with process:
+        process.send_signal(number)
+    wait_until(lambda: is_gone(int(pid)) and not folder.exists())
