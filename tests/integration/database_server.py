@@ -336,7 +336,7 @@ def missing(kind):
     """Why a server of this kind cannot be started here, or None."""
     if find_programs(kind):
         return None
-    return f"no {kind} server is installed; ./dev test gets one"
+    return f"no {kind} server is installed; ./dev test unpacks one"
 
 
 class Template:
