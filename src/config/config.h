@@ -72,6 +72,10 @@ typedef void config_warn_fn(void *self, const char *text); /* unknown keys */
  * key, what was expected; the keys before it are set then, so throw the configuration away. */
 int config_apply_json(struct config *config, const char *source, struct span text,
                       config_warn_fn *warn, void *warn_self, struct fault *why) must_check;
+/* Only the first step of it: the value that such a text holds, comments gone (json_decref it). */
+struct json_t;
+int config_parse_json(const char *source, struct span text, struct json_t **ret_root,
+                      struct fault *why) must_check;
 /* Applies PCCS_... variables of environment (as environ). read_file reads ..._FILE values (NULL:
  * refused); the last line end of a file is dropped. */
 typedef int config_read_file_fn(void *self, const char *path, struct buf *b, struct fault *why);

@@ -308,9 +308,8 @@ free_wiped(char **text)
     free(*text);
 }
 
-/* Text without comments, or FAULT_CONFIG. */
-static int
-read_json(const char *source, struct span text, json_t **ret_root, struct fault *why)
+int
+config_parse_json(const char *source, struct span text, json_t **ret_root, struct fault *why)
 {
     if (text.size >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0) {
         text = span_of(text.data + 3, text.size - 3); /* some editors put a byte order mark */
@@ -342,7 +341,7 @@ config_apply_json(struct config *config, const char *source, struct span text, c
 {
     struct layer layer = {.config = config, .source = source, .warn = warn, .warn_self = warn_self};
     auto_json json_t *root = NULL;
-    int code = read_json(source, text, &root, why);
+    int code = config_parse_json(source, text, &root, why);
     if (code != 0) {
         return code;
     }

@@ -4,7 +4,7 @@
  * development CA and a TLS key pair with the right names (config.md, end).
  * Takes flags and the environment, else asks on a terminal as the reference's installer does; gives
  * the configuration FILE, or local.json beside it where FILE exists (later layers win), and the TLS
- * files where the configuration wants them. Called by main.c.
+ * files where the configuration wants them. With --from: init_from.c. Called by main.c.
  * Must never write a token, replace a key pair, or take a token that is easily guessed.
  */
 #include <ctype.h>
@@ -18,7 +18,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "pccsadmin/admin.h"
+#include "pccsadmin/init_from.h"
 #include "setup/options.h"
 #include "setup/tls_init.h"
 #include "json/json_scan.h"
@@ -287,6 +287,14 @@ run(const struct arguments *args, struct answers *answers)
 int
 cmd_init(const struct arguments *args)
 {
+    if (arguments_have(args, ADMIN_FROM)) {
+        return init_from(args);
+    }
+    if (arguments_have(args, ADMIN_DRY_RUN) || arguments_have(args, ADMIN_WITHOUT_DATABASE)) {
+        struct fault why;
+        fault_set(&why, FAULT_INPUT, "usage", "--dry-run and --without-database go with --from");
+        return say_usage(args, &why);
+    }
     struct answers answers = {.api_key = secret_buf()};
     int status = run(args, &answers);
     buf_done_secret(&answers.api_key);

@@ -100,6 +100,35 @@ options_find(const char *given, struct options *ret_options, struct fault *why)
     return 0;
 }
 
+/* Absolute; links are resolved in as much of the folder as is there. */
+static char *
+path_absolute(const char *start_folder, const char *place)
+{
+    auto_free char *joined = path_join(start_folder, place);
+    auto_free char *folder = joined != NULL ? path_folder(joined) : NULL;
+    auto_free char *real = folder != NULL ? realpath(folder, NULL) : NULL;
+    const char *slash = joined != NULL ? strrchr(joined, '/') : NULL;
+    return real != NULL && slash != NULL ? path_join(real, slash + 1) : take(&joined);
+}
+
+int
+options_find_new(const char *place, struct options *ret_options, struct fault *why)
+{
+    if (access(place, F_OK) == 0) {
+        return options_find(place, ret_options, why);
+    }
+    struct options options = {.start_folder = getcwd(NULL, 0)};
+    options.config_path =
+        options.start_folder != NULL ? path_absolute(options.start_folder, place) : NULL;
+    options.folder = options.config_path != NULL ? path_folder(options.config_path) : NULL;
+    if (options.folder == NULL) {
+        options_done(&options);
+        return fault_memory(why);
+    }
+    *ret_options = options;
+    return 0;
+}
+
 void
 options_done(struct options *options)
 {
@@ -119,9 +148,19 @@ warn_line(void *self, const char *text)
     buf_add_byte(warnings, '\n');
 }
 
-static int
-apply_file(struct config *config, const char *path, struct buf *warnings, struct fault *why)
+static bool
+is_instead(const struct options *options, const char *path)
 {
+    return options->instead_path != NULL && strcmp(options->instead_path, path) == 0;
+}
+
+static int
+apply_file(const struct options *options, const char *path, struct config *config,
+           struct buf *warnings, struct fault *why)
+{
+    if (is_instead(options, path)) {
+        return config_apply_json(config, path, options->instead_text, warn_line, warnings, why);
+    }
     /* the file may hold the API key and the database's password */
     auto_cleanup(buf_done_secret) struct buf text = BUF_INIT(LIMIT_CONFIG_BYTES);
     int failed = file_read(path, &text, why);
@@ -139,7 +178,9 @@ apply_beside(const struct options *options, const char *name, struct config *con
     if (path == NULL) {
         return fault_memory(why);
     }
-    return access(path, F_OK) == 0 ? apply_file(config, path, warnings, why) : 0;
+    return is_instead(options, path) || access(path, F_OK) == 0
+               ? apply_file(options, path, config, warnings, why)
+               : 0;
 }
 
 static bool
@@ -162,7 +203,7 @@ static int
 apply_layers(const struct options *options, struct config *config, struct buf *warnings,
              struct fault *why)
 {
-    int failed = apply_file(config, options->config_path, warnings, why);
+    int failed = apply_file(options, options->config_path, config, warnings, why);
     if (failed == 0 && is_production()) {
         failed = apply_beside(options, "production.json", config, warnings, why);
     }

@@ -16,10 +16,16 @@ struct options {
     char *config_path;  /* absolute */
     char *folder;       /* of config_path */
     char *start_folder; /* where the program was started: relative ..._FILE paths start there */
+    /* For a rehearsal (may be NULL, borrowed): this file is read as if instead_text stood in it,
+     * whether it is there or not. */
+    const char *instead_path;
+    struct span instead_text;
 };
 
 /* given: the argument of -c, or NULL for the default places. FAULT_CONFIG says where was looked. */
 int options_find(const char *given, struct options *ret_options, struct fault *why) must_check;
+/* The same for a file that may not be there yet, nor its folder. */
+int options_find_new(const char *place, struct options *ret_options, struct fault *why) must_check;
 void options_done(struct options *options);
 
 /* Reads all layers, checks them together, makes every path absolute. warnings gets a line for each
