@@ -42,6 +42,7 @@ enum {
     LIMIT_UPSTREAM_REDIRECTS = 3,
 
     /* Cache (api.md, Ceilings) */
+    LIMIT_CLAIMS_HELD = 256, /* renewed at once: as many as workers can hold */
     LIMIT_RAW_TCBS_PER_PLATFORM = 64,
     LIMIT_CACHED_CRL_URLS = 64,
     LIMIT_WAITERS = 20000, /* for all flights, 9 KB each: those who hang up wait on, so twice

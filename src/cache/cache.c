@@ -302,7 +302,7 @@ cache_counts(struct cache *cache, struct cache_counts *ret_counts, struct fault 
 }
 
 void
-cache_tick(struct cache *cache)
+cache_tick(struct cache *cache, bool prefetches)
 {
     uint64_t items = 0;
     uint64_t bytes = 0;
@@ -313,5 +313,13 @@ cache_tick(struct cache *cache)
     metric_set(METRIC_CACHE, 1, 0, (int64_t)atomic_load(&cache->misses));
     metric_set(METRIC_CACHE, 2, 0, (int64_t)atomic_load(&cache->stale));
     gauges_tick(cache);
-    refresh_prefetch(cache);
+    if (prefetches) {
+        refresh_prefetch(cache);
+    }
+}
+
+void
+cache_stop_waiting(struct cache *cache)
+{
+    atomic_store(&cache->is_stopping, true);
 }

@@ -62,8 +62,14 @@ void cache_ask(struct cache *cache, struct ask *ask);
 
 /* Starts a refresh of everything (RefreshSchedule) unless one is running. */
 void cache_refresh_all(struct cache *cache);
-/* To be called about once a second: prefetch ahead of expiry, gauges. */
-void cache_tick(struct cache *cache);
+bool cache_is_refreshing(struct cache *cache); /* such a one */
+/* To be called about once a second: gauges, and prefetch ahead of expiry if that is ours to do. */
+void cache_tick(struct cache *cache, bool prefetches);
+/* Waits at most timeout_ms for what other instances on the same database write, and publishes it.
+ * Called over and over by one thread, if the store is shared (store_is_shared). FAULT_STORE. */
+int cache_follow(struct cache *cache, int timeout_ms, struct fault *why) must_check;
+/* Whoever waits for another instance waits no longer. Any thread. */
+void cache_stop_waiting(struct cache *cache);
 /* Runs queued jobs on the caller's thread until none is left (upstream_workers 0). */
 void cache_run_jobs(struct cache *cache);
 

@@ -57,6 +57,8 @@ struct cache {
     int allowance_used;
 
     _Atomic uint64_t hits, misses, stale;
+    _Atomic bool is_stopping;         /* nobody is to wait any longer for another instance */
+    int64_t renewed_ms;               /* follow.c: when the claims were last renewed */
     _Atomic bool refreshing;          /* a scheduled refresh is running */
     _Atomic bool prefetching;         /* so is a look for what is due */
     _Atomic unsigned refresh_workers; /* of the upstream lane, by all refreshes together */
@@ -64,7 +66,7 @@ struct cache {
     _Atomic int64_t gauges_next_at; /* gauges.c: of the counts, of the look at every item */
     _Atomic int64_t items_next_at;
     _Atomic bool platforms_counted; /* once: their FMSPCs get labels before those of TCB infos */
-    _Atomic bool items_changed; /* something was published since that look began */
+    _Atomic bool items_changed;     /* something was published since that look began */
     _Atomic bool items_walking;
 };
 
@@ -159,6 +161,11 @@ void publish_loaded(struct cache *cache, struct span key, uint32_t generation,
  * under the same condition. */
 void publish_refusal(struct cache *cache, struct span key, uint32_t generation,
                      struct response *response);
+/* Drops what is answered of an item, in all encodings. */
+void publish_drop_item(struct cache *cache, const struct item_key *key);
+/* A signer of anything may be revoked now, or anything may have changed: whatever is answered from
+ * here on is judged anew. */
+void publish_forget_all(struct cache *cache);
 /* Remembers for as long why the PCS was asked in vain, under a key that no look-up has. */
 void publish_remember(struct cache *cache, struct span key, const struct fault *why,
                       int retry_after_s);
@@ -168,6 +175,18 @@ size_t publish_asked_key(const struct item_key *key, char out[PUBLISH_KEY_SIZE])
 /* The fault remembered for such a key: true and *why, of stage "remembered". */
 bool publish_remembered(struct cache *cache, struct span key, struct fault *why,
                         int *ret_retry_after_s);
+
+/* ---- exclusive.c: one fetch at a time ---- */
+enum exclusive {
+    EXCLUSIVE_WORKERS,  /* among the workers of this instance */
+    EXCLUSIVE_INSTANCES /* and among the instances on one database: for what a client waits for */
+};
+/* FAULT_MEMORY, FAULT_STORE, FAULT_BUSY: then it is not held. */
+int exclusive_begin(struct cache *cache, const char *key, enum exclusive among,
+                    struct fault *why) must_check;
+void exclusive_end(struct cache *cache, const char *key);
+/* Keeps the claims of fetches that take long. */
+void exclusive_renew(struct cache *cache);
 
 /* ---- gauges.c: what the metrics tell of the store ---- */
 void gauges_name(void);

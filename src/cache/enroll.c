@@ -144,11 +144,11 @@ enroll_fetch(struct enrollment *e, struct fault *why)
         .kind = ITEM_PCK, .api_version = 4, .platform = e->registration.platform};
     char lock[ITEM_KEY_TEXT_SIZE];
     item_key_text(&key, lock);
-    if (!item_lock(e->cache->locks, lock)) {
-        return fault_set(why, FAULT_MEMORY, "lock", "no memory for an item lock");
+    int code = exclusive_begin(e->cache, lock, EXCLUSIVE_INSTANCES, why);
+    if (code == 0) {
+        code = enroll_fetch_locked(e, why);
+        exclusive_end(e->cache, lock);
     }
-    int code = enroll_fetch_locked(e, why);
-    item_unlock(e->cache->locks, lock);
     return code;
 }
 

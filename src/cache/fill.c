@@ -333,16 +333,18 @@ fill_obtain(struct cache *cache, const struct item_key *key, enum obtain how, st
     char lock[ITEM_KEY_TEXT_SIZE], asked[PUBLISH_KEY_SIZE];
     struct span asked_key = span_of(asked, publish_asked_key(key, asked));
     item_key_text(key, lock);
-    if (!item_lock(cache->locks, lock)) {
-        return fault_set(why, FAULT_MEMORY, "lock", "no memory for an item lock");
+    int code = exclusive_begin(
+        cache, lock, how == OBTAIN_MISSING ? EXCLUSIVE_INSTANCES : EXCLUSIVE_WORKERS, why);
+    if (code != 0) {
+        return code;
     }
     struct fault detail = {0};
     fill->query.key = key;
-    int code = fill_obtain_locked(cache, asked_key, how, fill, ret_proven, &detail);
+    code = fill_obtain_locked(cache, asked_key, how, fill, ret_proven, &detail);
     if (code != 0 && strcmp(detail.stage, "remembered") != 0) {
         publish_remember(cache, asked_key, &detail, fill->retry_after_s);
     }
-    item_unlock(cache->locks, lock);
+    exclusive_end(cache, lock);
     if (code != 0 && why != NULL) {
         *why = detail;
     }

@@ -134,6 +134,7 @@ struct held_lock {
     char *key;
     unsigned waiting; /* how many want it next */
     bool held;
+    bool is_claimed; /* among the instances; only while held */
 };
 
 struct item_locks {
@@ -215,6 +216,7 @@ item_unlock(struct item_locks *locks, const char *key)
     struct held_lock *lock = *at;
     must(lock != NULL && lock->held);
     lock->held = false;
+    lock->is_claimed = false;
     if (lock->waiting == 0) {
         *at = lock->next;
         free(lock->key);
@@ -223,4 +225,43 @@ item_unlock(struct item_locks *locks, const char *key)
         pthread_cond_broadcast(&locks->released);
     }
     pthread_mutex_unlock(&locks->mutex);
+}
+
+void
+item_lock_set_claimed(struct item_locks *locks, const char *key)
+{
+    pthread_mutex_lock(&locks->mutex);
+    struct held_lock *lock = *item_lock_find(locks, key);
+    must(lock != NULL && lock->held);
+    lock->is_claimed = true;
+    pthread_mutex_unlock(&locks->mutex);
+}
+
+bool
+item_lock_is_claimed(struct item_locks *locks, const char *key)
+{
+    pthread_mutex_lock(&locks->mutex);
+    const struct held_lock *lock = *item_lock_find(locks, key);
+    bool is_claimed = lock != NULL && lock->is_claimed;
+    pthread_mutex_unlock(&locks->mutex);
+    return is_claimed;
+}
+
+void
+item_locks_each_claimed(struct item_locks *locks, item_lock_fn *each, void *self)
+{
+    char *keys[LIMIT_CLAIMS_HELD];
+    size_t count = 0;
+    pthread_mutex_lock(&locks->mutex);
+    for (struct held_lock *lock = locks->first; lock != NULL && count < LIMIT_CLAIMS_HELD;
+         lock = lock->next) {
+        if (lock->is_claimed && (keys[count] = strdup(lock->key)) != NULL) {
+            count++;
+        }
+    }
+    pthread_mutex_unlock(&locks->mutex);
+    for (size_t i = 0; i < count; i++) {
+        each(self, keys[i]);
+        free(keys[i]);
+    }
 }

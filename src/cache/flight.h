@@ -47,5 +47,11 @@ void item_locks_free(struct item_locks *locks);
 /* Blocks until nobody else holds key. False if memory ran out (then it is not held). */
 bool item_lock(struct item_locks *locks, const char *key) must_check;
 void item_unlock(struct item_locks *locks, const char *key);
+/* A held lock may be claimed among the instances, too; it is not once it is unlocked. */
+void item_lock_set_claimed(struct item_locks *locks, const char *key);
+bool item_lock_is_claimed(struct item_locks *locks, const char *key);
+/* Every claimed key, at most LIMIT_CLAIMS_HELD; no mutex is held over the call. */
+typedef void item_lock_fn(void *self, const char *key);
+void item_locks_each_claimed(struct item_locks *locks, item_lock_fn *each, void *self);
 
 #endif

@@ -321,12 +321,11 @@ pck_answer(struct cache *cache, const struct ask *ask, enum lane lane, bool *ret
         .kind = ITEM_PCK, .api_version = 4, .platform = ask->request.key.platform};
     char lock[ITEM_KEY_TEXT_SIZE];
     item_key_text(&platform, lock);
-    if (!item_lock(cache->locks, lock)) {
-        struct fault why = {0};
-        fault_set(&why, FAULT_MEMORY, "lock", "no memory for an item lock");
+    struct fault why = {0};
+    if (exclusive_begin(cache, lock, EXCLUSIVE_INSTANCES, &why) != 0) {
         return cache_refuse(&why, true, 0);
     }
     struct response *response = pck_answer_fetched(cache, ask, key);
-    item_unlock(cache->locks, lock);
+    exclusive_end(cache, lock);
     return response;
 }

@@ -96,8 +96,20 @@ publish_encoding(struct cache *cache, struct proven *proven, enum crl_encoding e
     response_unref(response);
 }
 
-/* A signer of anything may be revoked now: whatever is answered from here on is judged anew. */
-static void
+void
+publish_drop_item(struct cache *cache, const struct item_key *key)
+{
+    struct request request = {.key = *key};
+    char text[ITEM_KEY_TEXT_SIZE + 8];
+    publish_drop(cache, span_of(text, item_key_text(key, text)));
+    for (int encoding = CRL_ENCODING_HEX; key->kind == ITEM_PCK_CRL && encoding <= CRL_ENCODING_PEM;
+         encoding++) {
+        request.encoding = (enum crl_encoding)encoding;
+        publish_drop(cache, span_of(text, lookup_key(&request, text)));
+    }
+}
+
+void
 publish_forget_all(struct cache *cache)
 {
     pthread_mutex_lock(&cache->publish_mutex);

@@ -148,11 +148,11 @@ refresh_platform(struct refresh *refresh, const struct item_key *key, struct fau
 {
     char lock[ITEM_KEY_TEXT_SIZE];
     item_key_text(key, lock);
-    if (!item_lock(refresh->cache->locks, lock)) {
-        return fault_set(why, FAULT_MEMORY, "lock", "no memory for an item lock");
+    int code = exclusive_begin(refresh->cache, lock, EXCLUSIVE_WORKERS, why);
+    if (code == 0) {
+        code = refresh_platform_locked(refresh, &key->platform, why);
+        exclusive_end(refresh->cache, lock);
     }
-    int code = refresh_platform_locked(refresh, &key->platform, why);
-    item_unlock(refresh->cache->locks, lock);
     return code;
 }
 
@@ -395,6 +395,12 @@ cache_refresh_all(struct cache *cache)
     if (!refresh_launch(refresh, refresh_begin)) {
         atomic_store(&cache->refreshing, false);
     }
+}
+
+bool
+cache_is_refreshing(struct cache *cache)
+{
+    return atomic_load(&cache->refreshing);
 }
 
 /* ---- ahead of expiry ---- */

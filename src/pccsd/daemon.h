@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "http/http.h"
 #include "pccsd/client_rate.h"
+#include "pccsd/follower.h"
 #include "pccsd/health.h"
 #include "pccsd/timer.h"
 #include "pccsd/tokens.h"
@@ -35,6 +36,8 @@ struct daemon {
     struct client_rate *client_rate; /* NULL: no ceiling */
     struct http_server *server;
     struct timer timer;
+    struct follower follower;
+    bool is_ended; /* a signal came before the start was over */
 };
 
 #endif

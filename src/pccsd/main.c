@@ -37,7 +37,14 @@
 #include "setup/tls_init.h"
 #include "setup/trust_files.h"
 
-enum { HOSTS_MAX = 32, LOCAL_WORKERS_MIN = 2, LOCAL_WORKERS_MAX = 8 };
+enum {
+    HOSTS_MAX = 32,
+    LOCAL_WORKERS_MIN = 2,
+    LOCAL_WORKERS_MAX = 8,
+    STORE_WAIT_S = 1,      /* between two tries to reach a database server */
+    STORE_TRY_S_MAX = 30,  /* one of them may take so long */
+    STORE_TOLD_EVERY = 10, /* tries */
+};
 
 static unsigned
 core_count(void)
@@ -99,10 +106,29 @@ start_anchors(struct daemon *daemon, struct fault *why)
     return failed;
 }
 
+/* Waits until a database server is there. A signal ends the wait and the program. */
 static int
 start_store(struct daemon *daemon, struct fault *why)
 {
-    return store_open(&daemon->config, daemon->clock, &daemon->store, why);
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    for (unsigned tries = 0;; tries++) {
+        int failed = store_open(&daemon->config, daemon->clock, &daemon->store, why);
+        if (failed != FAULT_STORE) {
+            return failed;
+        }
+        if (tries % STORE_TOLD_EVERY == 0) {
+            log_event(LOG_EVENT_STORE_WAITING, NULL, LOG_FAULT(why));
+        }
+        notify_waiting("waits for the database", 3 * STORE_WAIT_S + STORE_TRY_S_MAX);
+        struct timespec wait = {.tv_sec = STORE_WAIT_S};
+        if (sigtimedwait(&ends, NULL, &wait) > 0) {
+            daemon->is_ended = true;
+            return failed;
+        }
+    }
 }
 
 static int
@@ -225,7 +251,8 @@ start_threads(struct daemon *daemon, struct fault *why)
 {
     health_ask_store(daemon);
     health_ask_counts(daemon);
-    int failed = timer_start(&daemon->timer, daemon, why);
+    int failed = follower_start(&daemon->follower, daemon, why);
+    failed = failed != 0 ? failed : timer_start(&daemon->timer, daemon, why);
     return failed != 0 ? failed : http_server_start(daemon->server, why);
 }
 
@@ -252,6 +279,7 @@ static start_step_fn *const start_steps[] = {
 
 struct let_go {
     struct upstream *upstream;
+    struct cache *cache;
     sem_t drained;
 };
 
@@ -267,6 +295,7 @@ let_go_run(void *self)
     while (sem_clockwait(&let_go->drained, CLOCK_MONOTONIC, &end) != 0) {
         if (errno == ETIMEDOUT) {
             pcs_client_stop(let_go->upstream);
+            cache_stop_waiting(let_go->cache);
             break;
         }
     }
@@ -276,7 +305,7 @@ let_go_run(void *self)
 static void
 drain(struct daemon *daemon)
 {
-    struct let_go let_go = {.upstream = daemon->upstream};
+    struct let_go let_go = {.upstream = daemon->upstream, .cache = daemon->cache};
     pthread_t thread;
     bool is_running = false;
     sem_init(&let_go.drained, 0, 0);
@@ -295,11 +324,15 @@ static void
 stop(struct daemon *daemon)
 {
     timer_stop(&daemon->timer);
+    follower_stop(&daemon->follower);
     if (daemon->server != NULL) {
         drain(daemon);
     }
     if (daemon->upstream != NULL) {
         pcs_client_stop(daemon->upstream);
+    }
+    if (daemon->cache != NULL) {
+        cache_stop_waiting(daemon->cache);
     }
     cache_thread_start();
     cache_free(daemon->cache); /* answers what still waits, so the server must be there */
@@ -395,6 +428,9 @@ serve(struct daemon *daemon, const struct buf *warnings, struct fault *why)
         narrow_system_calls(daemon);
         say_ready(daemon);
         wait_for_end(daemon, &signals);
+    } else if (daemon->is_ended) {
+        log_event(LOG_EVENT_STOP, NULL, LOG_TEXT("reason", "stopped while it waited"));
+        failed = 0;
     } else if (daemon->logs_to_file) { /* main tells standard error */
         log_event(LOG_EVENT_START_FAILED, NULL, LOG_FAULT(why));
     }

@@ -59,6 +59,14 @@ notify_ready(void)
 }
 
 void
+notify_waiting(const char *what, unsigned seconds)
+{
+    char text[128];
+    snprintf(text, sizeof text, "STATUS=%s\nEXTEND_TIMEOUT_USEC=%u000000", what, seconds);
+    notify_send(text);
+}
+
+void
 notify_reloading(void)
 {
     char text[64];

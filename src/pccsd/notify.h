@@ -4,6 +4,8 @@
 #define PCCSD_NOTIFY_H
 
 void notify_ready(void);
+/* Still starting: what for, and that it may take so much longer. what is a literal. */
+void notify_waiting(const char *what, unsigned seconds);
 void notify_reloading(void);
 void notify_stopping(void);
 void notify_watchdog(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The timer: each second it lets the cache look for what is due, asks the store how it is, keeps
- * the gauges, and starts the scheduled refresh (config.md, RefreshSchedule).
+ * the gauges, and starts the scheduled refresh (config.md, RefreshSchedule) if it is its turn.
  * Takes the daemon's clock and schedule; gives calls into cache, health and metrics.
  * One thread. timer.lock protects the schedule and the stop flag and is not held over any call.
  * Must never be what a request waits for: it may itself wait for the database.
@@ -76,14 +76,15 @@ timer_run(void *self)
     for (unsigned second = 1; !wait_for_second(timer, &schedule, &changed); second++) {
         int64_t now = clock_now(daemon->clock);
         if (refresh_at != 0 && now >= refresh_at && before < refresh_at) {
-            cache_refresh_all(daemon->cache);
+            turn_due(&timer->turn, refresh_at);
             changed = true;
         }
         if (changed || now < before || now > before + CLOCK_STEP_S) {
             refresh_at = plan_refresh(daemon, &schedule, now);
         }
         before = now;
-        cache_tick(daemon->cache);
+        turn_tick(&timer->turn, daemon);
+        cache_tick(daemon->cache, timer->turn.prefetches);
         health_ask_store(daemon);
         count_http(timer, daemon->server);
         if (second % COUNTS_EVERY_S == 0) {

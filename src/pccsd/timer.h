@@ -8,6 +8,7 @@
 
 #include "base/fault.h"
 #include "http/http.h"
+#include "pccsd/turn.h"
 #include "schedule/cron.h"
 
 struct daemon;
@@ -21,6 +22,7 @@ struct timer {
     bool stop;
     struct cron schedule; /* RefreshSchedule */
     bool schedule_changed;
+    struct turn turn;               /* timer thread only */
     struct http_counts http_before; /* timer thread only: what the metrics have already */
 };
 

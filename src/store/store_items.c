@@ -499,6 +499,12 @@ db_item_put(struct db_connection *connection, const struct proven *item, const c
 {
     int code = body_put(connection, item, root_crl_url, why);
     db_changed(connection, &item->key);
+    if (item->key.kind == ITEM_ROOT_CRL && root_crl_url != NULL) {
+        struct item_key copy = {.kind = ITEM_CRL, .api_version = 4};
+        if (span_to_text(span_of_text(root_crl_url), copy.url, sizeof(copy.url))) {
+            db_changed(connection, &copy);
+        }
+    }
     if (code != 0 || !needs_chain(item->key.kind)) {
         return code;
     }

@@ -292,7 +292,7 @@ static void
 do_tick(struct scenario *s)
 {
     service_start(s);
-    cache_tick(s->cache);
+    cache_tick(s->cache, true);
     cache_run_jobs(s->cache);
 }
 

@@ -251,7 +251,7 @@ test_a_scheduled_refresh_runs_though_a_prefetch_is_running(void **state)
     f->options.refresh_before_s = 3600;
     fixture_restart(f, CACHE_MODE_LAZY, 0, 0);
     f->fetches = 0;
-    cache_tick(f->cache); /* its look waits in the queue */
+    cache_tick(f->cache, true); /* its look waits in the queue */
     cache_refresh_all(f->cache);
     cache_refresh_all(f->cache); /* only one */
     cache_run_jobs(f->cache);

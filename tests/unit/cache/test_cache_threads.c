@@ -79,7 +79,7 @@ test_everybody_is_answered_once_while_everything_changes(void **state)
         select_again_later(f->cache, &key.fmspc);
         cache_refresh_all(f->cache);
         f->monotonic_ms += 1000;
-        cache_tick(f->cache);
+        cache_tick(f->cache, true);
     }
     for (int i = 0; i < ASKERS; i++) {
         pthread_join(askers[i], NULL);

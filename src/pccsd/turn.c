@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * See turn.h. A refresh that is due is claimed by its time: who gets the claim runs it, renews it
+ * while it runs, and keeps it long after its end; the others go on asking, so that one of them
+ * takes over if the first dies in the middle.
+ * Called by the timer; waits for the database at most as long as a statement may take.
+ * Must never start a refresh twice that one instance has finished.
+ */
+#include "pccsd/turn.h"
+
+#include <stdio.h>
+
+#include "metrics/metrics.h"
+#include "pccsd/daemon.h"
+
+enum {
+    PREFETCH_CLAIM_S = 15,
+    REFRESH_CLAIM_S = 60,
+    DONE_CLAIM_S = 86400, /* longer than anybody goes on asking */
+    ASK_EVERY_MS = 5000,
+};
+
+void
+turn_due(struct turn *turn, int64_t slot)
+{
+    *turn = (struct turn){
+        .prefetches = turn->prefetches, .prefetch_ms = turn->prefetch_ms, .slot = slot};
+}
+
+/* False also if the database cannot be asked: then nothing could be stored either. */
+static bool
+claim(struct daemon *daemon, const char *name, int ttl_s)
+{
+    bool is_held = false;
+    struct fault why = {0};
+    return store_claim(daemon->store, name, ttl_s, &is_held, &why) == 0 && is_held;
+}
+
+static void
+refresh_tick(struct turn *turn, struct daemon *daemon, int64_t now_ms)
+{
+    char name[64];
+    snprintf(name, sizeof name, "refresh/%lld", (long long)turn->slot);
+    bool is_done = turn->is_running && !cache_is_refreshing(daemon->cache);
+    if (!is_done && turn->slot_ms != 0 && now_ms - turn->slot_ms < ASK_EVERY_MS) {
+        return;
+    }
+    turn->slot_ms = now_ms;
+    bool is_held = claim(daemon, name, is_done ? DONE_CLAIM_S : REFRESH_CLAIM_S);
+    if (is_done) {
+        turn->slot = is_held ? 0 : turn->slot; /* else the end is told again later */
+    } else if (is_held && !turn->is_running) {
+        turn->is_running = true;
+        cache_refresh_all(daemon->cache);
+    }
+}
+
+void
+turn_tick(struct turn *turn, struct daemon *daemon)
+{
+    int64_t now_ms = clock_monotonic_ms(daemon->clock);
+    if (!store_is_shared(daemon->store)) {
+        turn->prefetches = true;
+    } else if (turn->prefetch_ms == 0 || now_ms - turn->prefetch_ms >= ASK_EVERY_MS) {
+        turn->prefetch_ms = now_ms;
+        turn->prefetches = claim(daemon, "prefetch", PREFETCH_CLAIM_S);
+    }
+    metric_set(METRIC_LEADER, 0, 0, turn->prefetches);
+    if (turn->slot != 0) {
+        refresh_tick(turn, daemon, now_ms);
+    }
+}
