@@ -13,6 +13,8 @@ PCS_HOST = "api.trustedservices.intel.com"
 VECTORS = ROOT / "tests" / "vectors" / "databases"
 API_KEY = "0123456789abcdef-subscription"
 
+MIGRATIONS = ["00_db_initialize.up.sql"] + [f"0{n}_db_version_{n}.js" for n in range(1, 6)]
+
 # The members of the reference's own file; some in the loose types that it takes.
 DEFAULTS = {
     "HTTPS_PORT": 18081,
@@ -76,9 +78,10 @@ class IntelFolder:
         with self.open() as database:
             database.executescript((VECTORS / f"version_{version}.sql").read_text())
             database.execute("UPDATE pcs_version SET server_addr = ?", (host,))
-            # which steps the reference has done is noted here by its present versions
+            # where the reference's present versions note which steps a database has had
             database.execute("CREATE TABLE umzug (name VARCHAR(255) NOT NULL UNIQUE PRIMARY KEY)")
-            database.execute("INSERT INTO umzug SELECT name FROM SequelizeMeta")
+            database.executemany("INSERT INTO umzug VALUES (?)",
+                                 [(name,) for name in MIGRATIONS[:version + 1]])
         database.close()
 
     def open(self):
