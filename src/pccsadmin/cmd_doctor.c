@@ -77,7 +77,7 @@ static bool
 configuration_check(struct doctor *doctor)
 {
     static const char cure[] = "correct it; docs/configuration.md has every key; pccsadmin init "
-                               "makes a configuration";
+                               "makes a configuration, init --from DIR takes over Intel's";
     auto_cleanup(buf_done) struct buf warnings = BUF_INIT(OPTIONS_WARNINGS_BYTES_MAX);
     struct fault why;
     if (options_find(doctor->args->values[ADMIN_CONFIG], &doctor->options, &why) != 0 ||

@@ -214,8 +214,9 @@ tell_next(struct takeover *takeover)
                          takeover->storage != NULL ? takeover->storage : "pckcache.db", old);
         takeover_tell(takeover, TAKEOVER_BACK, "with what is new",
                       "before that start: sqlite3 %s \"VACUUM INTO '%s.new'\" && sqlite3 %s.new "
-                      "\"%s\" && mv %s.new %s; chown it to Intel's user",
-                      takeover->plan.sqlite_storage, old, old, back_sql, old, old);
+                      "\"%s\" && rm -f %s-journal %s-wal %s-shm && mv %s.new %s; chown it to "
+                      "Intel's user",
+                      takeover->plan.sqlite_storage, old, old, back_sql, old, old, old, old, old);
     }
 }
 

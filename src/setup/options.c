@@ -86,7 +86,8 @@ options_find(const char *given, struct options *ret_options, struct fault *why)
     }
     if (place == NULL) {
         return fault_set(why, FAULT_CONFIG, "config",
-                         "no configuration: neither %s nor %s is here; name one with -c",
+                         "no configuration: neither %s nor %s is here; name one with -c, or run "
+                         "`pccsadmin init` (`init --from DIR` takes over Intel's)",
                          default_places[0], default_places[1]);
     }
     struct options options = {.config_path = realpath(place, NULL),

@@ -20,8 +20,8 @@ tls_files_load(const struct config *config, SSL_CTX **ret_tls, int64_t *ret_not_
     for (size_t i = 0; i < 2; i++) {
         if (access(paths[i], F_OK) != 0 && errno == ENOENT) {
             return fault_set(why, FAULT_CONFIG, "tls",
-                             "no TLS key pair: run `pccsadmin init`, or for development `pccsd "
-                             "--init-tls`; missing is %s",
+                             "no TLS key pair: run `pccsadmin init` (`init --from DIR` takes over "
+                             "Intel's), or for development `pccsd --init-tls`; missing is %s",
                              paths[i]);
         }
     }

@@ -79,7 +79,7 @@ def go_back(report, intel):
     """The commands of the report, with Python's SQLite instead of its shell."""
     command = next(one["text"] for one in report if one["item"] == "with what is new")
     found = re.fullmatch(r'before that start: sqlite3 (\S+) "(.+?)" && sqlite3 (\S+) "(.+?)" && '
-                         r"mv (\S+) (\S+); .*", command)
+                         r"rm -f \S+-journal \S+-wal \S+-shm && mv (\S+) (\S+); .*", command)
     with contextlib.closing(sqlite3.connect(found[1])) as database:
         database.execute(found[2])
     with contextlib.closing(sqlite3.connect(found[3])) as database:
