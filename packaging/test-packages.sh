@@ -127,6 +127,10 @@ test_install() {
         /packages/sgx-pck-id-retrieval-tool-c_*.deb'
     check 'the user exists, without a shell' in_root sh -c \
         'getent passwd pccs | grep -q ":/var/lib/pccs:/usr/sbin/nologin$"'
+    check 'the retrieval tool has its settings file' \
+        test -f "$root/etc/pckid/network_setting.conf"
+    check 'all of it is comments' \
+        fails grep -qv '^\(#.*\)*$' "$root/etc/pckid/network_setting.conf"
     check 'the configuration is for root and the service' owned /etc/pccs/pccs.json '640 root pccs'
     check 'the data is for the service' owned /var/lib/pccs '750 pccs pccs'
     check 'a TLS key pair was made, for the service alone' \

@@ -198,16 +198,15 @@ translate_bytes(const json_t *value)
     return NULL;
 }
 
-/* To Node an empty host and "::" are all addresses of both families. */
+/* To Node an empty host is all addresses, of both families where there are two. */
 static json_t *
 translate_hosts(const json_t *value)
 {
     const char *text = json_string_value(value);
-    if (text == NULL || (text[0] != '\0' && strcmp(text, "::") != 0)) {
+    if (text == NULL || text[0] != '\0') {
         return NULL;
     }
-    bool has_ipv6 = access("/proc/net/if_inet6", F_OK) == 0;
-    return json_string(has_ipv6 ? "0.0.0.0,::" : "0.0.0.0");
+    return json_string(access("/proc/net/if_inet6", F_OK) == 0 ? "::" : "0.0.0.0");
 }
 
 static json_t *
