@@ -3,7 +3,6 @@
 #include "store_fixture.h"
 
 #include <dirent.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,6 +30,30 @@ keep_notice(void *self, const char *text)
     snprintf(f->notices + size, sizeof f->notices - size, "%s\n", text);
 }
 
+bool
+fixture_is_sqlite(void)
+{
+    return behind_kind() == BEHIND_SQLITE;
+}
+
+bool
+fixture_can_run(void)
+{
+    const char *missing = behind_missing();
+    if (missing != NULL) {
+        fprintf(stderr, "skipped: %s\n", missing);
+    }
+    return missing == NULL;
+}
+
+int
+fixture_group_tear_down(void **state)
+{
+    (void)state;
+    behind_drop();
+    return 0;
+}
+
 int
 fixture_set_up_closed(void **state)
 {
@@ -53,6 +76,12 @@ fixture_set_up_closed(void **state)
         .on_notice = keep_notice,
         .self = f,
     };
+    if (!fixture_is_sqlite()) {
+        f->server = *behind_server();
+        f->server.database = behind_database();
+        f->options.server = &f->server;
+        behind_empty();
+    }
     *state = f;
     return 0;
 }
@@ -67,13 +96,40 @@ fixture_set_up(void **state)
     return failed;
 }
 
+int
+fixture_open_store(struct fixture *f, struct store **ret_store, struct fault *why)
+{
+    switch (behind_kind()) {
+    case BEHIND_SQLITE:
+        return store_open_sqlite(&f->options, ret_store, why);
+    case BEHIND_POSTGRES:
+        return store_open_postgres(&f->options, ret_store, why);
+    case BEHIND_MARIADB:
+        return store_open_mariadb(&f->options, ret_store, why);
+    }
+    abort();
+}
+
 void
 fixture_open(struct fixture *f)
 {
     struct fault why = {0};
-    if (store_open_sqlite(&f->options, &f->store, &why) != 0) {
+    if (fixture_open_store(f, &f->store, &why) != 0) {
         fail_msg("%s", why.text);
     }
+}
+
+struct store *
+fixture_other(struct fixture *f)
+{
+    if (fixture_is_sqlite()) {
+        return f->store;
+    }
+    struct fault why = {0};
+    if (f->other == NULL && fixture_open_store(f, &f->other, &why) != 0) {
+        fail_msg("%s", why.text);
+    }
+    return f->other;
 }
 
 void
@@ -110,6 +166,11 @@ fixture_tear_down(void **state)
 {
     struct fixture *f = *state;
     fixture_close(f);
+    if (f->other != NULL) {
+        store_close(f->other);
+    }
+    behind_let_go(); /* of a file, if the test failed while it was open */
+    fixture_fail_no_more(f);
     for (size_t i = 0; i < f->item_count; i++) {
         free_item(f->items[i]);
     }
@@ -127,55 +188,34 @@ fixture_tear_down(void **state)
 
 /* ---- behind the store ---- */
 
-static sqlite3 *
-open_behind(struct fixture *f)
-{
-    sqlite3 *handle = NULL;
-    assert_int_equal(SQLITE_OK, sqlite3_open(f->path, &handle));
-    sqlite3_busy_timeout(handle, 1000);
-    /* Scripts write row by row; nobody pulls the plug on a test. */
-    assert_int_equal(SQLITE_OK, sqlite3_exec(handle, "PRAGMA synchronous = OFF", NULL, NULL, NULL));
-    return handle;
-}
-
 void
 fixture_sql(struct fixture *f, const char *text)
 {
-    sqlite3 *handle = open_behind(f);
-    char *message = NULL;
-    if (sqlite3_exec(handle, text, NULL, NULL, &message) != SQLITE_OK) {
-        fail_msg("%s: %s", text, message);
-    }
-    sqlite3_close(handle);
+    behind_sql(f->path, text);
 }
 
 const char *
 fixture_text(struct fixture *f, const char *text)
 {
-    static char answer[4096];
-    sqlite3 *handle = open_behind(f);
-    sqlite3_stmt *statement = NULL;
-    if (sqlite3_prepare_v2(handle, text, -1, &statement, NULL) != SQLITE_OK) {
-        fail_msg("%s: %s", text, sqlite3_errmsg(handle));
-    }
-    int code = sqlite3_step(statement);
-    assert_true(code == SQLITE_ROW || code == SQLITE_DONE);
-    if (code == SQLITE_DONE) {
-        snprintf(answer, sizeof answer, "no row");
-    } else if (sqlite3_column_type(statement, 0) == SQLITE_NULL) {
-        snprintf(answer, sizeof answer, "NULL");
-    } else {
-        snprintf(answer, sizeof answer, "%s", (const char *)sqlite3_column_text(statement, 0));
-    }
-    sqlite3_finalize(statement);
-    sqlite3_close(handle);
-    return answer;
+    return behind_text(f->path, text);
 }
 
 int64_t
 fixture_number(struct fixture *f, const char *text)
 {
     return strtoll(fixture_text(f, text), NULL, 10);
+}
+
+void
+fixture_fail(struct fixture *f, const char *verb, const char *table, const char *qeid)
+{
+    behind_fail(f->path, verb, table, qeid);
+}
+
+void
+fixture_fail_no_more(struct fixture *f)
+{
+    behind_fail_no_more(f->path);
 }
 
 void

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the store's tests share: a folder with a real database, a clock that stands still, a second
- * connection to look behind the store, and items that look proven. (The store never looks into
- * bodies or certificates, so they are short texts here.)
+ * What the store's tests share: an empty real database of the kind that PCCS_TEST_STORE names, a
+ * clock that stands still, a second connection to look behind the store (store_behind.h: what SQL
+ * may be used there), and items that look proven. (The store never looks into bodies or
+ * certificates, so they are short texts here.)
  */
 #ifndef STORE_FIXTURE_H
 #define STORE_FIXTURE_H
@@ -15,6 +16,7 @@
 #include <cmocka.h>
 
 #include "store/store.h"
+#include "store_behind.h"
 
 #define FIXTURE_HOST "api.trustedservices.intel.com"
 #define FIXTURE_NOW INT64_C(1751328000) /* 2025-07-01T00:00:00Z */
@@ -26,29 +28,47 @@
 
 struct fixture {
     char folder[64];
-    char path[128];
+    char path[128]; /* of the SQLite file */
+    struct store_server_options server;
     struct store_options options;
     struct store *store; /* NULL while closed */
+    struct store *other; /* see fixture_other */
     struct clock clock;
     int64_t now, monotonic_ms;
-    char notices[1024];        /* one line each */
-    struct proven *items[256]; /* freed at the end */
+    char notices[1024];         /* one line each */
+    struct proven *items[1024]; /* freed at the end */
     size_t item_count;
 };
 
-int fixture_set_up(void **state);        /* a folder and an open store in it */
-int fixture_set_up_closed(void **state); /* the folder only */
+#define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+/* For main: 77 with a reason where there is no such database. */
+#define FIXTURE_RUN(tests)                                                                         \
+    (fixture_can_run() ? cmocka_run_group_tests(tests, NULL, fixture_group_tear_down) : 77)
+bool fixture_can_run(void);
+int fixture_group_tear_down(void **state);
+
+int fixture_set_up(void **state);        /* an empty database and an open store in it */
+int fixture_set_up_closed(void **state); /* the database only */
 int fixture_tear_down(void **state);
+bool fixture_is_sqlite(void);
+/* Opens a store on the database as the options say. */
+int fixture_open_store(struct fixture *f, struct store **ret_store, struct fault *why) must_check;
+/* A second store on the same database, where that can be; with SQLite the first one. Closed with
+ * the fixture. */
+struct store *fixture_other(struct fixture *f);
 void fixture_open(struct fixture *f);
 void fixture_close(struct fixture *f);
 void fixture_reopen(struct fixture *f);
 
-/* Through a connection of its own. */
+/* Through a connection of its own, store_behind.h. */
 void fixture_sql(struct fixture *f, const char *text);
 int64_t fixture_number(struct fixture *f, const char *text);
-/* The first column of the first row, a blob as X'..'; in a static buffer. */
+/* The first column of the first row; "no row", "NULL". In a static buffer. */
 const char *fixture_text(struct fixture *f, const char *text);
-/* tests/vectors/databases/NAME into f->path. */
+/* Each INSERT into (or UPDATE of) the table fails, or only those of this qe_id; NULL: all. */
+void fixture_fail(struct fixture *f, const char *verb, const char *table, const char *qeid);
+void fixture_fail_no_more(struct fixture *f);
+/* SQLite: tests/vectors/databases/NAME into f->path. */
 void fixture_apply(struct fixture *f, const char *name);
 
 struct item_key fixture_tcb_key(enum product product, unsigned version, enum update_type update,

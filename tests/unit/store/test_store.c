@@ -66,15 +66,11 @@ test_wherever_a_batch_fails_no_trace_of_it_stays(void **state)
 {
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-        char text[256];
-        snprintf(text, sizeof text,
-                 "CREATE TRIGGER fails BEFORE INSERT ON %s BEGIN SELECT RAISE(ABORT, 'full'); END",
-                 tables[i]);
-        fixture_sql(f, text);
+        fixture_fail(f, "INSERT", tables[i], NULL);
         struct fault why = {0};
         assert_int_equal(FAULT_STORE, put_everything(f, &why));
         assert_string_equal("store", why.stage);
-        fixture_sql(f, "DROP TRIGGER fails");
+        fixture_fail_no_more(f);
         assert_int_equal(0, count_rows(f));
     }
     assert_int_equal(0, put_everything(f, NULL)); /* without being opened anew */
@@ -87,13 +83,13 @@ test_a_batch_that_fails_late_leaves_what_was_there(void **state)
     struct fixture *f = *state;
     assert_int_equal(0, put_everything(f, NULL));
     int64_t before = count_rows(f);
-    fixture_sql(f, "CREATE TRIGGER fails BEFORE INSERT ON pck_cert WHEN NEW.qe_id = '" FIXTURE_Q2
-                   "' BEGIN SELECT RAISE(ABORT, 'no'); END");
+    fixture_fail(f, "INSERT", "pck_cert", FIXTURE_Q2);
     f->now += 60;
     assert_int_equal(FAULT_STORE, put_everything(f, NULL));
     assert_int_equal(before, count_rows(f));
     assert_int_equal(0, fixture_number(f, "SELECT count(*) FROM fmspc_tcbs"
-                                          " WHERE updated_time <> '" FIXTURE_NOW_TEXT "'"));
+                                          " WHERE stamp_text(updated_time) <> '" FIXTURE_NOW_TEXT
+                                          "'"));
 }
 
 static void
@@ -150,22 +146,23 @@ test_what_was_acknowledged_survives_kill_9(void **state)
 
     fixture_open(f); /* the dead one's lock is gone too */
     char text[128];
-    snprintf(text, sizeof text,
-             "SELECT count(*) FROM platforms_registered WHERE qe_id <= printf('%%032X', %u)", last);
+    snprintf(text, sizeof text, "SELECT count(*) FROM platforms_registered WHERE qe_id <= '%032X'",
+             last);
     assert_int_equal(last, fixture_number(f, text));
-    assert_string_equal("ok", fixture_text(f, "PRAGMA integrity_check"));
+    if (fixture_is_sqlite()) {
+        assert_string_equal("ok", fixture_text(f, "PRAGMA integrity_check"));
+    }
 }
 
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_wherever_a_batch_fails_no_trace_of_it_stays),
-        TEST(test_a_batch_that_fails_late_leaves_what_was_there),
-        TEST(test_an_empty_batch_is_fine),
+        FIXTURE_TEST(test_wherever_a_batch_fails_no_trace_of_it_stays),
+        FIXTURE_TEST(test_a_batch_that_fails_late_leaves_what_was_there),
+        FIXTURE_TEST(test_an_empty_batch_is_fine),
         cmocka_unit_test_setup_teardown(test_what_was_acknowledged_survives_kill_9,
                                         fixture_set_up_closed, fixture_tear_down),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return FIXTURE_RUN(tests);
 }

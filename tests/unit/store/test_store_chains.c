@@ -28,8 +28,8 @@ static void
 test_a_signer_without_root_is_no_chain(void **state)
 {
     struct fixture *f = *state;
-    fixture_sql(f, "INSERT INTO pcs_certificates VALUES (2, 'PROC', NULL, 't', 't'),"
-                   " (1, NULL, x'30', 't', 't')");
+    fixture_sql(f, "INSERT INTO pcs_certificates VALUES (2, 'PROC', NULL, " BEHIND_TIMES "),"
+                   " (1, NULL, unhex('30'), " BEHIND_TIMES ")");
     struct store_chains chains = load(f);
     assert_string_equal("", chains.pck_chain_pems[PCK_CA_PROCESSOR]);
     assert_string_equal("", chains.root_pem);
@@ -40,9 +40,9 @@ static void
 test_damaged_certificates_are_no_chain(void **state)
 {
     struct fixture *f = *state;
-    fixture_sql(f, "INSERT INTO pcs_certificates VALUES (1, 'ROOT', NULL, 't', 't'),"
-                   " (2, '%0', NULL, 't', 't'), (3, zeroblob(10), NULL, 't', 't'),"
-                   " (4, zeroblob(100000), NULL, 't', 't')");
+    fixture_sql(f, "INSERT INTO pcs_certificates VALUES (1, 'ROOT', NULL, " BEHIND_TIMES
+                   "), (2, '%0', NULL, " BEHIND_TIMES "), (3, zeroblob(10), NULL, " BEHIND_TIMES
+                   "), (4, zeroblob(100000), NULL, " BEHIND_TIMES ")");
     struct store_chains chains = load(f);
     assert_string_equal("", chains.pck_chain_pems[PCK_CA_PROCESSOR]);
     assert_string_equal("", chains.pck_chain_pems[PCK_CA_PLATFORM]);
@@ -96,21 +96,20 @@ test_an_unchanged_certificate_is_not_written_again(void **state)
     assert_int_equal(0, fixture_put_item(f, fixture_item(f, &qe, "{}", "signer", "root")));
     f->now += 1000;
     assert_int_equal(0, fixture_put_item(f, fixture_item(f, &qe, "{}", "signer", "root")));
-    assert_string_equal(FIXTURE_NOW_TEXT, fixture_text(f, "SELECT updated_time FROM"
+    assert_string_equal(FIXTURE_NOW_TEXT, fixture_text(f, "SELECT stamp_text(updated_time) FROM"
                                                           " pcs_certificates WHERE id = 3"));
 }
 
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_chains_that_never_came_are_empty),
-        TEST(test_a_signer_without_root_is_no_chain),
-        TEST(test_damaged_certificates_are_no_chain),
-        TEST(test_chains_are_decoded_signer_first),
-        TEST(test_a_chain_is_kept_once_however_many_items_share_it),
-        TEST(test_an_unchanged_certificate_is_not_written_again),
+        FIXTURE_TEST(test_chains_that_never_came_are_empty),
+        FIXTURE_TEST(test_a_signer_without_root_is_no_chain),
+        FIXTURE_TEST(test_damaged_certificates_are_no_chain),
+        FIXTURE_TEST(test_chains_are_decoded_signer_first),
+        FIXTURE_TEST(test_a_chain_is_kept_once_however_many_items_share_it),
+        FIXTURE_TEST(test_an_unchanged_certificate_is_not_written_again),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return FIXTURE_RUN(tests);
 }

@@ -88,15 +88,15 @@ static void
 test_an_item_whose_chain_never_came_counts_as_missing(void **state)
 {
     struct fixture *f = *state;
-    fixture_sql(f, "INSERT INTO pck_crl VALUES ('PLATFORM', x'3000', 1, 4, 't', 't');"
+    fixture_sql(f, "INSERT INTO pck_crl VALUES ('PLATFORM', unhex('3000'), 1, 4, " BEHIND_TIMES ");"
                    "INSERT INTO fmspc_tcbs VALUES ('00906EA10000', 0, 4, 'STANDARD', '{}', 1, 3,"
-                   " 't', 't');"
-                   "INSERT INTO pcs_certificates VALUES (3, 'PEM%0A', NULL, 't', 't')");
+                   " " BEHIND_TIMES ");"
+                   "INSERT INTO pcs_certificates VALUES (3, 'PEM%0A', NULL, " BEHIND_TIMES ")");
     struct item_key crl = {.kind = ITEM_PCK_CRL, .api_version = 4, .ca = PCK_CA_PLATFORM};
     struct item_key tcb = fixture_tcb_key(PRODUCT_SGX, 4, UPDATE_STANDARD, "00906EA10000");
     assert_string_equal("none", load(f, &crl));
     assert_string_equal("none", load(f, &tcb)); /* the signer is there, the root is not */
-    fixture_sql(f, "INSERT INTO pcs_certificates VALUES (1, 'ROOT', NULL, 't', 't')");
+    fixture_sql(f, "INSERT INTO pcs_certificates VALUES (1, 'ROOT', NULL, " BEHIND_TIMES ")");
     assert_string_equal("{}", load(f, &tcb));
     assert_string_equal("PEM\nROOT\n", load_chain(f, &tcb));
 }
@@ -109,18 +109,15 @@ test_damaged_rows_count_as_missing(void **state)
     assert_int_equal(0, fixture_put_item(f, fixture_item(f, &tcb, BODY, "signer", "root")));
     const char *const damages[] = {
         "UPDATE fmspc_tcbs SET tcbinfo = NULL",
-        "UPDATE fmspc_tcbs SET tcbinfo = x''",
-        "UPDATE fmspc_tcbs SET tcbinfo = 42",
-        "UPDATE fmspc_tcbs SET tcbinfo = 4.2",
-        "UPDATE fmspc_tcbs SET tcbinfo = 'x', signing_cert_id = 77, updated_time = 'other'",
+        "UPDATE fmspc_tcbs SET tcbinfo = zeroblob(0)",
+        "UPDATE fmspc_tcbs SET tcbinfo = 'x', signing_cert_id = 77, updated_time = " BEHIND_TIME,
         "UPDATE fmspc_tcbs SET signing_cert_id = 3; UPDATE pcs_certificates SET cert = NULL",
         "UPDATE pcs_certificates SET cert = '%zz'",
         "UPDATE pcs_certificates SET cert = 'a%00b'",
         "UPDATE pcs_certificates SET cert = zeroblob(100)",
-        "UPDATE pcs_certificates SET cert = replace(hex(zeroblob(50000)), '0', 'A')",
-        "UPDATE pcs_certificates SET cert = 7",
+        "UPDATE pcs_certificates SET cert = unhex(repeat('41', 100000))",
         "UPDATE fmspc_tcbs SET signing_cert_id = NULL",
-        "UPDATE fmspc_tcbs SET signing_cert_id = 'three', root_cert_id = -1",
+        "UPDATE fmspc_tcbs SET signing_cert_id = 3, root_cert_id = -1",
     };
     for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
         fixture_sql(f, damages[i]);
@@ -135,7 +132,7 @@ test_a_row_beyond_its_ceiling_is_a_clean_fault(void **state)
     struct item_key crl = url_key("https://x/IntelSGXRootCA.der");
     struct raw_reply raw;
     fixture_sql(f, "INSERT INTO crl_cache VALUES ('https://x/IntelSGXRootCA.der',"
-                   " zeroblob(8388609), 't', 't')");
+                   " zeroblob(8388609), " BEHIND_TIMES ")");
     struct fault why = {0};
     assert_int_equal(FAULT_STORE, store_load_item(f->store, &crl, &raw, &why));
     assert_non_null(strstr(why.text, "too large"));
@@ -172,10 +169,11 @@ test_rows_are_written_as_the_reference_writes_them(void **state)
     assert_int_equal(0, fixture_put_item(f, fixture_item(f, &identity, "{}", "signer", "root")));
     assert_int_equal(0, fixture_put_item(f, fixture_item(f, &crl, "DER", "platform", "root")));
     assert_string_equal(
-        "00906EA10000 1 4 EARLY 1 3 " FIXTURE_NOW_TEXT " " FIXTURE_NOW_TEXT " blob",
+        "00906EA10000 1 4 EARLY 1 3 " FIXTURE_NOW_TEXT " " FIXTURE_NOW_TEXT,
         fixture_text(f, "SELECT fmspc || ' ' || type || ' ' || version || ' ' || update_type || ' '"
-                        " || root_cert_id || ' ' || signing_cert_id || ' ' || created_time || ' '"
-                        " || updated_time || ' ' || typeof(tcbinfo) FROM fmspc_tcbs"));
+                        " || root_cert_id || ' ' || signing_cert_id || ' ' ||"
+                        " stamp_text(created_time) || ' ' || stamp_text(updated_time)"
+                        " FROM fmspc_tcbs"));
     assert_string_equal("3 4 STANDARD 1 3",
                         fixture_text(f, "SELECT id || ' ' || version || ' ' || update_type || ' '"
                                         " || root_cert_id || ' ' || signing_cert_id"
@@ -183,11 +181,11 @@ test_rows_are_written_as_the_reference_writes_them(void **state)
     assert_string_equal("PLATFORM 1 4", fixture_text(f, "SELECT ca || ' ' || root_cert_id || ' ' ||"
                                                         " intmd_cert_id FROM pck_crl"));
     assert_string_equal("-----BEGIN%20CERTIFICATE-----%0Asigner%0A-----END%20CERTIFICATE-----%0A",
-                        fixture_text(f, "SELECT cert FROM pcs_certificates WHERE id = 3"));
+                        fixture_text(f, "SELECT text_of(cert) FROM pcs_certificates WHERE id = 3"));
     assert_string_equal("-----BEGIN%20CERTIFICATE-----%0Aroot%0A-----END%20CERTIFICATE-----%0A",
-                        fixture_text(f, "SELECT cert FROM pcs_certificates WHERE id = 1"));
+                        fixture_text(f, "SELECT text_of(cert) FROM pcs_certificates WHERE id = 1"));
     assert_string_equal("-----BEGIN%20CERTIFICATE-----%0Aplatform%0A-----END%20CERTIFICATE-----%0A",
-                        fixture_text(f, "SELECT cert FROM pcs_certificates WHERE id = 4"));
+                        fixture_text(f, "SELECT text_of(cert) FROM pcs_certificates WHERE id = 4"));
 }
 
 static void
@@ -200,9 +198,10 @@ test_putting_again_replaces_and_keeps_created_time(void **state)
     assert_int_equal(0, fixture_put_item(f, fixture_item(f, &key, "{2}", "signer", "root")));
     assert_string_equal("{2}", load(f, &key));
     assert_int_equal(1, fixture_number(f, "SELECT count(*) FROM enclave_identities"));
-    assert_string_equal(FIXTURE_NOW_TEXT " 2025-07-01 01:00:00.000 +00:00",
-                        fixture_text(f, "SELECT created_time || ' ' || updated_time"
-                                        " FROM enclave_identities"));
+    assert_string_equal(
+        FIXTURE_NOW_TEXT " 2025-07-01 01:00:00.000 +00:00",
+        fixture_text(f, "SELECT stamp_text(created_time) || ' ' || stamp_text(updated_time)"
+                        " FROM enclave_identities"));
 }
 
 static void
@@ -245,7 +244,8 @@ test_the_root_crl_may_come_before_the_root_certificate(void **state)
     assert_int_equal(0, fixture_put_item(f, fixture_item(f, &root_crl, "DER1", NULL, NULL)));
     assert_string_equal("DER1", load(f, &root_crl));
     assert_string_equal("", load_chain(f, &root_crl));
-    assert_string_equal("NULL", fixture_text(f, "SELECT cert FROM pcs_certificates WHERE id = 1"));
+    assert_string_equal("NULL",
+                        fixture_text(f, "SELECT text_of(cert) FROM pcs_certificates WHERE id = 1"));
     /* The certificate, once it comes, leaves the CRL where it is, and the other way round. */
     struct item_key tcb = fixture_tcb_key(PRODUCT_SGX, 4, UPDATE_STANDARD, "00906EA10000");
     assert_int_equal(0, fixture_put_item(f, fixture_item(f, &tcb, BODY, "signer", "root")));
@@ -283,8 +283,8 @@ test_a_renewed_signer_does_not_orphan_older_items(void **state)
     assert_int_equal(0, fixture_put_item(f, fixture_item(f, &newer, "{2}", "signer2", "root")));
     assert_non_null(strstr(load_chain(f, &older), "signer1"));
     assert_non_null(strstr(load_chain(f, &newer), "signer2"));
-    assert_non_null(
-        strstr(fixture_text(f, "SELECT cert FROM pcs_certificates WHERE id = 3"), "signer2"));
+    assert_non_null(strstr(
+        fixture_text(f, "SELECT text_of(cert) FROM pcs_certificates WHERE id = 3"), "signer2"));
 }
 
 static void
@@ -294,7 +294,7 @@ test_a_row_that_the_reference_wrote_since_has_the_shared_chain(void **state)
     struct item_key key = fixture_tcb_key(PRODUCT_SGX, 4, UPDATE_STANDARD, "00906EA10000");
     assert_int_equal(0, fixture_put_item(f, fixture_item(f, &key, "{1}", "signer1", "root")));
     fixture_sql(f, "UPDATE fmspc_tcbs SET tcbinfo = '{2}',"
-                   " updated_time = '2025-07-02 11:12:13.456 +00:00';"
+                   " updated_time = '2025-07-02 11:12:13.456';"
                    "UPDATE pcs_certificates SET cert = 'signer2' WHERE id = 3");
     assert_string_equal("{2}", load(f, &key));
     assert_non_null(strstr(load_chain(f, &key), "signer2"));
@@ -362,9 +362,9 @@ static void
 test_the_listing_goes_over_pages_and_stops_when_told(void **state)
 {
     struct fixture *f = *state;
-    fixture_sql(f, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 299)"
-                   " INSERT INTO fmspc_tcbs SELECT printf('%012X', i), 0, 4, 'STANDARD', '{}', 1,"
-                   " 3, 't', 't' FROM n");
+    fixture_sql(f, "INSERT INTO fmspc_tcbs"
+                   " WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 299)"
+                   " SELECT hex_pad(i, 12), 0, 4, 'STANDARD', '{}', 1, 3, " BEHIND_TIMES " FROM n");
     static struct met met;
     met = (struct met){0};
     assert_int_equal(0, store_each_item(f->store, meet, &met, NULL));
@@ -378,21 +378,24 @@ static void
 test_damaged_keys_are_not_listed(void **state)
 {
     struct fixture *f = *state;
-    fixture_sql(
-        f,
-        "INSERT INTO fmspc_tcbs VALUES ('not hex', 0, 4, 'STANDARD', '{}', 1, 3, 't', 't'),"
-        " ('00906EA10000', 2, 4, 'STANDARD', '{}', 1, 3, 't', 't'),"
-        " ('00906EA10000', 0, 5, 'STANDARD', '{}', 1, 3, 't', 't'),"
-        " ('00906EA10000', 0, 4, 'ALL', '{}', 1, 3, 't', 't'),"
-        " ('00906EA10000', 0, 4, x'00', '{}', 1, 3, 't', 't');"
-        "INSERT INTO enclave_identities VALUES (5, 4, 'STANDARD', '{}', 1, 3, 't', 't'),"
-        " (-1, 4, 'STANDARD', '{}', 1, 3, 't', 't');"
-        "INSERT INTO pck_crl VALUES ('ROOT', x'30', 1, 2, 't', 't');"
-        "INSERT INTO crl_cache VALUES (printf('%3000s', 'x'), x'30', 't', 't'), ('', x'30', 't',"
-        " 't');"
-        "INSERT INTO pccs_items VALUES ('tcb/SGX/4/17/00906EA10000', 4, 0, 0, 'NUMBERED', 18,"
-        " '00906EA10000', '', '{}', 't', 't'), ('tcb/', 4, 0, 0, 'NUMBERED', -1, '', '', '{}', 't',"
-        " 't'), ('other', 4, 0, 0, '', 0, '', 'other', '{}', 't', 't')");
+    fixture_sql(f,
+                "INSERT INTO fmspc_tcbs VALUES"
+                " ('not hex', 0, 4, 'STANDARD', '{}', 1, 3, " BEHIND_TIMES "),"
+                " ('00906EA10000', 2, 4, 'STANDARD', '{}', 1, 3, " BEHIND_TIMES "),"
+                " ('00906EA10000', 0, 5, 'STANDARD', '{}', 1, 3, " BEHIND_TIMES "),"
+                " ('00906EA10000', 0, 4, 'ALL', '{}', 1, 3, " BEHIND_TIMES "),"
+                " ('00906EA10000', 0, 4, '', '{}', 1, 3, " BEHIND_TIMES ");"
+                "INSERT INTO enclave_identities VALUES"
+                " (5, 4, 'STANDARD', '{}', 1, 3, " BEHIND_TIMES "),"
+                " (-1, 4, 'STANDARD', '{}', 1, 3, " BEHIND_TIMES ");"
+                "INSERT INTO pck_crl VALUES ('ROOT', unhex('30'), 1, 2, " BEHIND_TIMES ");"
+                "INSERT INTO crl_cache VALUES (repeat('x', 2100), unhex('30'), " BEHIND_TIMES "),"
+                " ('', unhex('30'), " BEHIND_TIMES ");"
+                "INSERT INTO pccs_items VALUES"
+                " ('tcb/SGX/4/17/00906EA10000', 4, 0, 0, 'NUMBERED', 18, '00906EA10000', '', "
+                "'{}', " BEHIND_TIMES "),"
+                " ('tcb/', 4, 0, 0, 'NUMBERED', -1, '', '', '{}', " BEHIND_TIMES "),"
+                " ('other', 4, 0, 0, '', 0, '', 'other', '{}', " BEHIND_TIMES ")");
     static struct met met;
     met = (struct met){0};
     assert_int_equal(0, store_each_item(f->store, meet, &met, NULL));
@@ -402,25 +405,24 @@ test_damaged_keys_are_not_listed(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_an_unknown_item_is_not_found),
-        TEST(test_refuses_kinds_that_are_no_items),
-        TEST(test_refuses_to_put_a_tcb_info_without_its_chain),
-        TEST(test_an_item_whose_chain_never_came_counts_as_missing),
-        TEST(test_damaged_rows_count_as_missing),
-        TEST(test_a_row_beyond_its_ceiling_is_a_clean_fault),
-        TEST(test_a_tcb_info_comes_back_with_its_chain),
-        TEST(test_rows_are_written_as_the_reference_writes_them),
-        TEST(test_putting_again_replaces_and_keeps_created_time),
-        TEST(test_what_the_reference_has_no_column_for_lies_in_our_table),
-        TEST(test_the_root_crl_may_come_before_the_root_certificate),
-        TEST(test_the_root_crl_hits_under_its_url_too),
-        TEST(test_a_renewed_signer_does_not_orphan_older_items),
-        TEST(test_a_row_that_the_reference_wrote_since_has_the_shared_chain),
-        TEST(test_every_stored_key_is_listed_once),
-        TEST(test_the_listing_goes_over_pages_and_stops_when_told),
-        TEST(test_damaged_keys_are_not_listed),
+        FIXTURE_TEST(test_an_unknown_item_is_not_found),
+        FIXTURE_TEST(test_refuses_kinds_that_are_no_items),
+        FIXTURE_TEST(test_refuses_to_put_a_tcb_info_without_its_chain),
+        FIXTURE_TEST(test_an_item_whose_chain_never_came_counts_as_missing),
+        FIXTURE_TEST(test_damaged_rows_count_as_missing),
+        FIXTURE_TEST(test_a_row_beyond_its_ceiling_is_a_clean_fault),
+        FIXTURE_TEST(test_a_tcb_info_comes_back_with_its_chain),
+        FIXTURE_TEST(test_rows_are_written_as_the_reference_writes_them),
+        FIXTURE_TEST(test_putting_again_replaces_and_keeps_created_time),
+        FIXTURE_TEST(test_what_the_reference_has_no_column_for_lies_in_our_table),
+        FIXTURE_TEST(test_the_root_crl_may_come_before_the_root_certificate),
+        FIXTURE_TEST(test_the_root_crl_hits_under_its_url_too),
+        FIXTURE_TEST(test_a_renewed_signer_does_not_orphan_older_items),
+        FIXTURE_TEST(test_a_row_that_the_reference_wrote_since_has_the_shared_chain),
+        FIXTURE_TEST(test_every_stored_key_is_listed_once),
+        FIXTURE_TEST(test_the_listing_goes_over_pages_and_stops_when_told),
+        FIXTURE_TEST(test_damaged_keys_are_not_listed),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return FIXTURE_RUN(tests);
 }

@@ -33,13 +33,18 @@ make_platforms(struct fixture *f, unsigned count, const char *fmspc)
 {
     char text[600];
     snprintf(text, sizeof text,
-             "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %u - 1)"
-             " INSERT INTO platforms SELECT printf('%%s%%08X', '%s', i), '0000', x'', x'AB', '%s',"
-             " 'PLATFORM', 't', 't' FROM n",
+             "INSERT INTO platforms"
+             " WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %u - 1)"
+             " SELECT '%s' || hex_pad(i, 8), '0000', zeroblob(0), unhex('AB'), '%s',"
+             " 'PLATFORM', " BEHIND_TIMES " FROM n",
              count, fmspc, fmspc);
     fixture_sql(f, text);
-    fixture_sql(f, "INSERT OR IGNORE INTO platform_tcbs SELECT qe_id, pce_id, printf('%032X', 1),"
-                   " '0A00', '', 't', 't' FROM platforms");
+    snprintf(
+        text, sizeof text,
+        "INSERT INTO platform_tcbs SELECT qe_id, pce_id, hex_pad(1, 32), '0A00', '', " BEHIND_TIMES
+        " FROM platforms WHERE fmspc = '%s'",
+        fmspc);
+    fixture_sql(f, text);
 }
 
 static void
@@ -91,12 +96,11 @@ test_damaged_rows_are_passed_over_and_do_not_stop_the_listing(void **state)
     struct met met = {.f = *state};
     make_platforms(met.f, 3, "00906EA10000");
     fixture_sql(met.f, "INSERT INTO platforms VALUES"
-                       " (x'00', '0000', '', '', '00906EA10000', 'PLATFORM', 't', 't'),"
-                       " ('', '0000', '', '', '00906EA10000', 'PLATFORM', 't', 't'),"
-                       " ('A', 'zzzz', '', '', '00906EA10000', 'PLATFORM', 't', 't'),"
-                       " ('B' || char(0), '0000', '', '', '00906EA10000', 'PLATFORM', 't', 't'),"
-                       " (printf('%5000s', 'x'), '0000', '', '', '00906EA10000', 'PLATFORM', 't',"
-                       " 't'), ('C', '0000', '', '', NULL, 'PLATFORM', 't', 't')");
+                       " ('', '0000', '', '', '00906EA10000', 'PLATFORM', " BEHIND_TIMES "),"
+                       " ('A', 'zzzz', '', '', '00906EA10000', 'PLATFORM', " BEHIND_TIMES "),"
+                       " ('C', '0000', '', '', NULL, 'PLATFORM', " BEHIND_TIMES "),"
+                       " ('D', '0000', '', '', '00906EA1', 'PLATFORM', " BEHIND_TIMES "),"
+                       " ('E', '0000', '', '', '00906EA10000', 'ROOT', " BEHIND_TIMES ")");
     assert_int_equal(0, store_each_platform(met.f->store, NULL, 0, meet, &met, NULL));
     assert_int_equal(3, met.count);
 }
@@ -151,15 +155,14 @@ test_fmspcs_are_counted_the_most_first_and_no_more_than_asked_for(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_no_platforms_no_calls),
-        TEST(test_every_platform_is_met_once_over_pages),
-        TEST(test_the_callback_may_write_and_may_stop),
-        TEST(test_only_the_listed_fmspcs_are_met_each_once),
-        TEST(test_damaged_rows_are_passed_over_and_do_not_stop_the_listing),
-        TEST(test_large_manifests_make_small_pages),
-        TEST(test_fmspcs_are_counted_the_most_first_and_no_more_than_asked_for),
+        FIXTURE_TEST(test_no_platforms_no_calls),
+        FIXTURE_TEST(test_every_platform_is_met_once_over_pages),
+        FIXTURE_TEST(test_the_callback_may_write_and_may_stop),
+        FIXTURE_TEST(test_only_the_listed_fmspcs_are_met_each_once),
+        FIXTURE_TEST(test_damaged_rows_are_passed_over_and_do_not_stop_the_listing),
+        FIXTURE_TEST(test_large_manifests_make_small_pages),
+        FIXTURE_TEST(test_fmspcs_are_counted_the_most_first_and_no_more_than_asked_for),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return FIXTURE_RUN(tests);
 }

@@ -109,8 +109,7 @@ test_a_failed_put_leaves_the_old_default(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(0, put(f, "id1", 0, true, "sgx"));
-    fixture_sql(f, "CREATE TRIGGER fails BEFORE INSERT ON appraisal_policies"
-                   " BEGIN SELECT RAISE(ABORT, 'no'); END");
+    fixture_fail(f, "INSERT", "appraisal_policies", NULL);
     assert_int_equal(FAULT_STORE, put(f, "id2", 0, true, "new"));
     assert_string_equal("<sgx", load(f, "00906EA10000"));
 }
@@ -118,15 +117,14 @@ test_a_failed_put_leaves_the_old_default(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_no_default_policy_is_not_found),
-        TEST(test_refuses_a_policy_above_its_ceiling),
-        TEST(test_policies_that_do_not_fit_leave_the_buffer_as_it_was),
-        TEST(test_default_policies_are_joined_by_commas),
-        TEST(test_a_new_default_unsets_only_its_own_type),
-        TEST(test_a_policy_put_again_takes_its_new_default),
-        TEST(test_a_failed_put_leaves_the_old_default),
+        FIXTURE_TEST(test_no_default_policy_is_not_found),
+        FIXTURE_TEST(test_refuses_a_policy_above_its_ceiling),
+        FIXTURE_TEST(test_policies_that_do_not_fit_leave_the_buffer_as_it_was),
+        FIXTURE_TEST(test_default_policies_are_joined_by_commas),
+        FIXTURE_TEST(test_a_new_default_unsets_only_its_own_type),
+        FIXTURE_TEST(test_a_policy_put_again_takes_its_new_default),
+        FIXTURE_TEST(test_a_failed_put_leaves_the_old_default),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return FIXTURE_RUN(tests);
 }
