@@ -137,6 +137,14 @@ enum queue_source { QUEUE_SOURCE_REG, QUEUE_SOURCE_REG_NA, QUEUE_SOURCE_REG_PEND
 static inline int store_queue_list(struct store *store, enum queue_source source, bool mark,
                                    struct queue_row **ret_rows, size_t *ret_count,
                                    struct fault *why) must_check;
+/* Every row in any state, the oldest first, a page at a time; damaged ones are passed over. The
+ * callback borrows the row, may use the store, and returns false to stop. */
+typedef bool store_queue_fn(void *self, const struct queue_row *row);
+static inline int store_each_queue_row(struct store *store, store_queue_fn *each, void *self,
+                                       struct fault *why) must_check;
+/* The row with the key of `key`. The caller frees with queue_row_done. */
+static inline int store_load_queue_row(struct store *store, const struct queue_row *key,
+                                       struct queue_row *ret_row, struct fault *why) must_check;
 /* Rows by state, for metrics: counts[0] new, [1] not available, [2] handed out or done. */
 static inline int store_queue_counts(struct store *store, uint64_t counts[3],
                                      struct fault *why) must_check;
@@ -216,6 +224,9 @@ struct store_driver {
                            size_t *ret_count, struct fault *why);
     int (*queue_list)(struct store *store, enum queue_source source, bool mark,
                       struct queue_row **ret_rows, size_t *ret_count, struct fault *why);
+    int (*each_queue_row)(struct store *store, store_queue_fn *each, void *self, struct fault *why);
+    int (*load_queue_row)(struct store *store, const struct queue_row *key,
+                          struct queue_row *ret_row, struct fault *why);
     int (*queue_counts)(struct store *store, uint64_t counts[3], struct fault *why);
     int (*put_policy)(struct store *store, const struct policy_row *row, struct fault *why);
     int (*load_policies)(struct store *store, const struct fmspc *fmspc, struct buf *b,
@@ -328,6 +339,19 @@ store_queue_list(struct store *store, enum queue_source source, bool mark,
                  struct queue_row **ret_rows, size_t *ret_count, struct fault *why)
 {
     return store->driver->queue_list(store, source, mark, ret_rows, ret_count, why);
+}
+
+static inline int
+store_each_queue_row(struct store *store, store_queue_fn *each, void *self, struct fault *why)
+{
+    return store->driver->each_queue_row(store, each, self, why);
+}
+
+static inline int
+store_load_queue_row(struct store *store, const struct queue_row *key, struct queue_row *ret_row,
+                     struct fault *why)
+{
+    return store->driver->load_queue_row(store, key, ret_row, why);
 }
 
 static inline int

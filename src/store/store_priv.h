@@ -265,6 +265,10 @@ int db_queue_mark_done(struct store *store, const struct queue_row *rows, size_t
                        size_t *ret_count, struct fault *why) must_check;
 int db_queue_list(struct store *store, enum queue_source source, bool mark,
                   struct queue_row **ret_rows, size_t *ret_count, struct fault *why) must_check;
+int db_each_queue_row(struct store *store, store_queue_fn *each, void *self,
+                      struct fault *why) must_check;
+int db_load_queue_row(struct store *store, const struct queue_row *key, struct queue_row *ret_row,
+                      struct fault *why) must_check;
 int db_queue_counts(struct store *store, uint64_t counts[3], struct fault *why) must_check;
 int db_put_policy(struct store *store, const struct policy_row *row, struct fault *why) must_check;
 int db_load_policies(struct store *store, const struct fmspc *fmspc, struct buf *b,
@@ -280,6 +284,7 @@ int db_each_policy(struct store *store, store_policy_fn *each, void *self,
     .each_platform = db_each_platform, .each_item = db_each_item,                                  \
     .count_crl_urls = db_count_crl_urls, .queue_put = db_queue_put,                                \
     .queue_mark_done = db_queue_mark_done, .queue_list = db_queue_list,                            \
+    .each_queue_row = db_each_queue_row, .load_queue_row = db_load_queue_row,                      \
     .queue_counts = db_queue_counts, .put_policy = db_put_policy,                                  \
     .load_policies = db_load_policies, .each_policy = db_each_policy, .counts = db_counts,         \
     .count_fmspcs = db_count_fmspcs

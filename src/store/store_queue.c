@@ -13,7 +13,11 @@
 #include "base/hex.h"
 #include "store/store_priv.h"
 
-enum { ROWS_AT_FIRST = 64 };
+enum {
+    ROWS_AT_FIRST = 64,
+    PAGE_ROWS = 500,              /* of a listing of all rows */
+    PAGE_BYTES = 4 * 1024 * 1024, /* manifests are large: a page ends early once it has this much */
+};
 
 /* ---- writing ---- */
 
@@ -178,16 +182,13 @@ key_from_row(const struct sql *sql, struct queue_row *row)
            sql_column(sql, 5).size <= LIMIT_MANIFEST_HEX / 2;
 }
 
+/* FAULT_NOT_FOUND for a damaged row. */
 static int
-list_add(struct queue_list *list, const struct sql *sql, struct fault *why)
+row_from_row(const struct sql *sql, struct queue_row *ret_row, struct fault *why)
 {
     struct queue_row row = {.state = (enum queue_state)sql_column_number(sql, 6)};
     if (!key_from_row(sql, &row)) {
-        return 0;
-    }
-    int code = list_make_room(list, why);
-    if (code != 0) {
-        return code;
+        return fault_set(why, FAULT_NOT_FOUND, "store", "the row is damaged");
     }
     row.enc_ppid = hex_from_column(sql, 4);
     row.manifest = hex_from_column(sql, 5);
@@ -195,8 +196,24 @@ list_add(struct queue_list *list, const struct sql *sql, struct fault *why)
         queue_row_done(&row);
         return fault_set(why, FAULT_MEMORY, "store", "no memory for the queue");
     }
-    list->bytes += sizeof(row) + 2 * (sql_column(sql, 4).size + sql_column(sql, 5).size);
-    list->rows[list->count++] = row;
+    *ret_row = row;
+    return 0;
+}
+
+static int
+list_add(struct queue_list *list, const struct sql *sql, struct fault *why)
+{
+    int code = list_make_room(list, why);
+    if (code != 0) {
+        return code;
+    }
+    struct queue_row *row = &list->rows[list->count];
+    code = row_from_row(sql, row, why);
+    if (code != 0) {
+        return code == FAULT_NOT_FOUND ? 0 : code;
+    }
+    list->bytes += sizeof(*row) + 2 * (sql_column(sql, 4).size + sql_column(sql, 5).size);
+    list->count += 1;
     return 0;
 }
 
@@ -216,6 +233,24 @@ list_statement(struct db_connection *connection, const struct queue_list *list, 
     return sql;
 }
 
+/* What the statement gives, up to the ceiling; *ret_rows of them there were. */
+static int
+rows_read(struct queue_list *list, struct sql *sql, int *ret_rows, struct fault *why)
+{
+    for (*ret_rows = 0; list->bytes < list->bytes_max; *ret_rows += 1) {
+        bool row = false;
+        int code = sql_step(sql, &row, why);
+        if (code != 0 || !row) {
+            return code;
+        }
+        code = list_add(list, sql, why);
+        if (code != 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
 /* The rows behind *passed, as many as the engine reads at a time; *ret_rows of them there were. */
 static int
 page_read(struct queue_list *list, struct db_connection *connection, bool take, int64_t passed,
@@ -224,18 +259,7 @@ page_read(struct queue_list *list, struct db_connection *connection, bool take, 
     auto_cleanup(sql_close) struct sql sql = list_statement(connection, list, take);
     sql_bind_number(&sql, connection->db->engine->list_rows);
     sql_bind_number(&sql, passed);
-    for (*ret_rows = 0; list->bytes < list->bytes_max; *ret_rows += 1) {
-        bool row = false;
-        int code = sql_step(&sql, &row, why);
-        if (code != 0 || !row) {
-            return code;
-        }
-        code = list_add(list, &sql, why);
-        if (code != 0) {
-            return code;
-        }
-    }
-    return 0;
+    return rows_read(list, &sql, ret_rows, why);
 }
 
 /* What is beyond the ceiling stays in the queue for the next call. */
@@ -290,6 +314,86 @@ db_queue_list(struct store *store, enum queue_source source, bool mark, struct q
     *ret_count = list.count;
     return 0;
 }
+
+/* ---- every row ---- */
+
+static int
+all_read(struct queue_list *list, struct db_connection *connection, int64_t passed, int *ret_rows,
+         struct fault *why)
+{
+    auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_QUEUE_ALL);
+    sql_bind_number(&sql, PAGE_ROWS);
+    sql_bind_number(&sql, passed);
+    return rows_read(list, &sql, ret_rows, why);
+}
+
+static int
+all_load(struct queue_list *list, struct db *db, int64_t passed, int *ret_rows, struct fault *why)
+{
+    struct db_connection *connection = NULL;
+    int code = db_read_begin(db, DB_READ_ONE, &connection, why);
+    if (code == 0) {
+        code = all_read(list, connection, passed, ret_rows, why);
+        db_read_end(db, connection);
+    }
+    return code;
+}
+
+/* Rows that are added meanwhile come last; none is ever removed. */
+int
+db_each_queue_row(struct store *store, store_queue_fn *each, void *self, struct fault *why)
+{
+    auto_cleanup(list_clear) struct queue_list page = {.bytes_max = PAGE_BYTES};
+    int64_t passed = 0;
+    for (bool more = true; more;) {
+        int rows = 0;
+        int code = all_load(&page, db_of(store), passed, &rows, why);
+        for (size_t i = 0; code == 0 && i < page.count; i++) {
+            if (!each(self, &page.rows[i])) {
+                return 0;
+            }
+        }
+        if (code != 0) {
+            return code;
+        }
+        more = rows == PAGE_ROWS || page.bytes >= page.bytes_max;
+        passed += rows;
+        list_clear(&page);
+    }
+    return 0;
+}
+
+static int
+row_find(struct db_connection *connection, const struct queue_row *key, struct queue_row *ret_row,
+         struct fault *why)
+{
+    auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_QUEUE_FIND);
+    sql_bind_text(&sql, key->id.qeid);
+    sql_bind_text(&sql, key->id.pceid);
+    sql_bind_text(&sql, key->cpusvn);
+    sql_bind_text(&sql, key->pcesvn);
+    bool row = false;
+    int code = sql_step(&sql, &row, why);
+    if (code == 0 && !row) {
+        return fault_set(why, FAULT_NOT_FOUND, "store", "no row");
+    }
+    return code != 0 ? code : row_from_row(&sql, ret_row, why);
+}
+
+int
+db_load_queue_row(struct store *store, const struct queue_row *key, struct queue_row *ret_row,
+                  struct fault *why)
+{
+    struct db_connection *connection = NULL;
+    int code = db_read_begin(db_of(store), DB_READ_ONE, &connection, why);
+    if (code == 0) {
+        code = row_find(connection, key, ret_row, why);
+        db_read_end(db_of(store), connection);
+    }
+    return code;
+}
+
+/* ---- counting ---- */
 
 static int
 counts_read(struct db_connection *connection, uint64_t counts[3], struct fault *why)

@@ -265,6 +265,87 @@ test_rows_are_counted_by_state(void **state)
     assert_int_equal(3, counts[2]);
 }
 
+struct every {
+    struct fixture *f;
+    unsigned count, stop_at;
+    char seen[256];
+};
+
+/* Writes while it is called: no connection may be held then. */
+static bool
+on_each(void *self, const struct queue_row *row)
+{
+    struct every *every = self;
+    size_t size = strlen(every->seen);
+    snprintf(every->seen + size, sizeof every->seen - size, "%.1s%d%s%s ", row->id.qeid,
+             (int)row->state, row->enc_ppid, row->manifest);
+    struct queue_row same = *row;
+    assert_int_equal(0, store_queue_put(every->f->store, &same, 1, NULL));
+    return ++every->count != every->stop_at;
+}
+
+static void
+test_every_row_is_met_once_whatever_its_state(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(0, put(f, row_of(FIXTURE_Q2, "", "", QUEUE_DONE), "ab", "cd"));
+    assert_int_equal(
+        0, put(f, row_of(FIXTURE_Q1, FIXTURE_CPUSVN, "0A00", QUEUE_NOT_AVAILABLE), "ef", ""));
+    assert_int_equal(0, put(f, row_of(FIXTURE_Q1, FIXTURE_CPUSVN, "0B00", QUEUE_NEW), "", "01"));
+    struct every every = {.f = f};
+    assert_int_equal(0, store_each_queue_row(f->store, on_each, &every, NULL));
+    if (every.seen[0] == 'F') { /* a server orders rows of the same second by their keys */
+        assert_string_equal("F9abcd 01ef 0001 ", every.seen);
+    } else {
+        assert_string_equal("01ef 0001 F9abcd ", every.seen);
+    }
+    every = (struct every){.f = f, .stop_at = 2};
+    assert_int_equal(0, store_each_queue_row(f->store, on_each, &every, NULL));
+    assert_int_equal(2, every.count);
+}
+
+static bool
+on_count(void *self, const struct queue_row *row)
+{
+    struct every *every = self;
+    every->count += row->id.qeid[0] != '\0';
+    return true;
+}
+
+static void
+test_every_row_is_met_over_many_pages(void **state)
+{
+    enum { ROWS = 1234 };
+    struct fixture *f = *state;
+    struct queue_row *rows = calloc(ROWS, sizeof *rows);
+    assert_non_null(rows);
+    for (unsigned i = 0; i < ROWS; i++) {
+        rows[i] = row_of(FIXTURE_Q1, fixture_raw(i).cpusvn, "0A00", QUEUE_NEW);
+    }
+    assert_int_equal(0, store_queue_put(f->store, rows, ROWS, NULL));
+    free(rows);
+    struct every every = {.f = f};
+    assert_int_equal(0, store_each_queue_row(f->store, on_count, &every, NULL));
+    assert_int_equal(ROWS, every.count);
+}
+
+static void
+test_one_row_is_found_by_its_whole_key(void **state)
+{
+    struct fixture *f = *state;
+    struct queue_row key = row_of(FIXTURE_Q1, FIXTURE_CPUSVN, "0A00", QUEUE_NEW);
+    struct queue_row found = {0};
+    assert_int_equal(FAULT_NOT_FOUND, store_load_queue_row(f->store, &key, &found, NULL));
+    assert_int_equal(0, put(f, row_of(FIXTURE_Q1, FIXTURE_CPUSVN, "0B00", QUEUE_NEW), "01", ""));
+    assert_int_equal(FAULT_NOT_FOUND, store_load_queue_row(f->store, &key, &found, NULL));
+    assert_int_equal(0, put(f, row_of(FIXTURE_Q1, FIXTURE_CPUSVN, "0A00", QUEUE_DONE), "", "02"));
+    assert_int_equal(0, store_load_queue_row(f->store, &key, &found, NULL));
+    assert_int_equal(QUEUE_DONE, found.state);
+    assert_string_equal("", found.enc_ppid);
+    assert_string_equal("02", found.manifest);
+    queue_row_done(&found);
+}
+
 int
 main(void)
 {
@@ -281,6 +362,9 @@ main(void)
         FIXTURE_TEST(test_what_is_beyond_the_ceiling_stays_for_the_next_call),
         FIXTURE_TEST(test_a_failed_mark_hands_out_nothing),
         FIXTURE_TEST(test_rows_are_counted_by_state),
+        FIXTURE_TEST(test_every_row_is_met_once_whatever_its_state),
+        FIXTURE_TEST(test_every_row_is_met_over_many_pages),
+        FIXTURE_TEST(test_one_row_is_found_by_its_whole_key),
     };
     return FIXTURE_RUN(tests);
 }
