@@ -89,6 +89,10 @@ struct http_server_options {
     const char *const *hosts; /* addresses to bind */
     size_t host_count;
     uint16_t port; /* 0: any free one, see http_server_port */
+    /* Listening sockets that somebody else has bound; then hosts and port are not looked at. The
+     * server closes them. */
+    const int *listeners;
+    size_t listener_count;
     unsigned loops;
     SSL_CTX *tls; /* NULL: plain HTTP (pcs-sim, tests); the server takes a reference */
     int headers_timeout_ms, request_timeout_ms, keep_alive_timeout_ms;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Binds the server's listening sockets, one per address, shared by all loops.
+ * Binds the server's listening sockets, one per address, shared by all loops, or takes those that
+ * somebody else has bound.
  *
  * Takes host names and a port; gives listening sockets, or a fault that names the address and says
  * what is in the way. Called by http_server_new on its caller's thread. Must never use
@@ -9,6 +10,7 @@
  * whichever loop is free, where SO_REUSEPORT may have queued it behind a busy one.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -111,11 +113,53 @@ listen_host(struct http_server *server, const char *host, bool v6_only, struct f
     return failed;
 }
 
+/* What a listener of ours has, the address apart. */
+static int
+adopt(struct http_server *server, int fd, struct fault *why)
+{
+    int is_listening = 0;
+    int domain = 0;
+    int on = 1;
+    socklen_t size = sizeof is_listening;
+    bool is_fine = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) == 0 &&
+                   getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+                   is_listening != 0 && (domain == AF_INET || domain == AF_INET6);
+    int flags = is_fine ? fcntl(fd, F_GETFL) : -1;
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) {
+        return fault_set(why, FAULT_IO, "listen", "descriptor %d, passed on, is no TCP listener",
+                         fd);
+    }
+    server->listeners[server->listener_count++] = fd;
+    server->port = get_port(fd);
+    return 0;
+}
+
+static int
+adopt_all(struct http_server *server, const struct http_server_options *options, struct fault *why)
+{
+    int failed = 0;
+    if (options->listener_count > HTTP_LISTENERS_MAX) {
+        return fault_set(why, FAULT_IO, "listen", "more than %d addresses",
+                         (int)HTTP_LISTENERS_MAX);
+    }
+    for (size_t i = 0; failed == 0 && i < options->listener_count; i++) {
+        failed = adopt(server, options->listeners[i], why);
+    }
+    if (failed != 0) {
+        http_listen_close(server);
+    }
+    return failed;
+}
+
 int
 http_listen(struct http_server *server, const struct http_server_options *options,
             struct fault *why)
 {
     server->port = options->port;
+    if (options->listener_count > 0) {
+        return adopt_all(server, options, why);
+    }
     /* "::" takes IPv4 too, unless IPv4 is asked for beside it */
     bool v6_only = false;
     for (size_t i = 0; i < options->host_count; i++) {

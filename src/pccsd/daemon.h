@@ -34,6 +34,8 @@ struct daemon {
     struct tokens tokens;
     struct health health;
     struct client_rate *client_rate; /* NULL: no ceiling */
+    int passed[LIMIT_CONFIG_HOSTS];  /* listening sockets that systemd opened */
+    size_t passed_count;
     struct http_server *server;
     struct timer timer;
     struct follower follower;

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "metrics/metrics.h"
 #include "pccsd/access_log.h"
+#include "pccsd/activation.h"
 #include "pccsd/arguments.h"
 #include "pccsd/check.h"
 #include "pccsd/daemon.h"
@@ -215,6 +216,8 @@ make_server(struct daemon *daemon, SSL_CTX *tls, struct fault *why)
         .hosts = hosts,
         .host_count = split_hosts(host_list, hosts),
         .port = (uint16_t)config->https_port,
+        .listeners = daemon->passed,
+        .listener_count = daemon->passed_count,
         .loops = daemon->health.loop_count,
         .tls = tls,
         .headers_timeout_ms = config->headers_timeout_s * 1000,
@@ -366,12 +369,13 @@ static void
 say_ready(struct daemon *daemon)
 {
     unsigned port = http_server_port(daemon->server);
-    const char *hosts = daemon->config.hosts;
+    bool is_passed = daemon->passed_count > 0;
+    const char *hosts = is_passed ? "localhost" : daemon->config.hosts;
     int first = (int)strcspn(hosts, ", ");
     bool is_ipv6 = memchr(hosts, ':', (size_t)first) != NULL;
     atomic_store(&daemon->health.started, true); /* before anybody is told */
-    log_event(LOG_EVENT_READY, NULL, LOG_TEXT("hosts", hosts), LOG_NUMBER("port", port),
-              LOG_NUMBER("loops", daemon->health.loop_count));
+    log_event(LOG_EVENT_READY, NULL, LOG_TEXT("hosts", is_passed ? "systemd" : hosts),
+              LOG_NUMBER("port", port), LOG_NUMBER("loops", daemon->health.loop_count));
     printf("pccsd ready on https://%s%.*s%s:%u\n", is_ipv6 ? "[" : "", first, hosts,
            is_ipv6 ? "]" : "", port);
     fflush(stdout);
@@ -454,7 +458,10 @@ static int
 run(struct daemon *daemon, const struct arguments *arguments, struct fault *why)
 {
     auto_cleanup(buf_done) struct buf warnings = BUF_INIT(OPTIONS_WARNINGS_BYTES_MAX);
-    int failed = options_find(arguments->config_path, &daemon->options, why);
+    int failed = activation_take(daemon->passed, &daemon->passed_count, why);
+    if (failed == 0) {
+        failed = options_find(arguments->config_path, &daemon->options, why);
+    }
     if (failed == 0) {
         failed = test_clock_pick(&daemon->clock, why);
     }

@@ -80,7 +80,7 @@ class Answer:
 class Program:
     """A child process whose standard output is watched for the line that says it is ready."""
 
-    def __init__(self, arguments, environment, folder):
+    def __init__(self, arguments, environment, folder, **options):
         self.log_path = folder / "stderr.log"
         with self.log_path.open("ab") as stderr:
             self.process = subprocess.Popen(
@@ -91,6 +91,7 @@ class Program:
                 env=environment,
                 cwd=folder,
                 text=True,
+                **options,
             )
         self.lines = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
