@@ -212,6 +212,7 @@ cache_new(const struct cache_options *options, struct cache **ret_cache, struct 
     pthread_mutex_init(&cache->publish_mutex, NULL);
     pthread_mutex_init(&cache->crl_mutex, NULL);
     pthread_mutex_init(&cache->allowance_mutex, NULL);
+    pthread_rwlock_init(&cache->claims_lock, NULL);
     cache->memory = memory_new(options->memory_bytes);
     cache->flights = flights_new();
     cache->locks = item_locks_new();
@@ -251,6 +252,7 @@ cache_free(struct cache *cache)
     pthread_mutex_destroy(&cache->publish_mutex);
     pthread_mutex_destroy(&cache->crl_mutex);
     pthread_mutex_destroy(&cache->allowance_mutex);
+    pthread_rwlock_destroy(&cache->claims_lock);
     free(cache);
 }
 

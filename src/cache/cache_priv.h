@@ -47,6 +47,10 @@ struct cache {
     _Atomic uint32_t generations[CACHE_GENERATIONS];
     _Atomic uint32_t trust_epoch; /* raised by every new root CRL */
 
+    /* Held for reading while a claim is given back, for writing while one is renewed
+     * (exclusive.c). */
+    pthread_rwlock_t claims_lock;
+
     /* The CRLs at hand, for revocation (trust_view.c). */
     pthread_mutex_t crl_mutex;
     struct proven *root_crl, *pck_crls[2];

@@ -15,7 +15,7 @@
 #include "cache/cache_priv.h"
 
 enum {
-    CLAIM_S = 30, /* renewed while it is held; after that a dead instance's is free */
+    CLAIM_S = 20, /* renewed while it is held; after that a dead instance's is free */
     WAIT_FIRST_MS = 20,
     WAIT_MOST_MS = 200,
     WAIT_ALL_MS = 150000, /* longer than a client waits */
@@ -32,7 +32,8 @@ static int
 claim_wait(struct cache *cache, const char *key, struct fault *why)
 {
     int wait_ms = WAIT_FIRST_MS;
-    for (int waited_ms = 0; waited_ms < WAIT_ALL_MS; waited_ms += wait_ms) {
+    int64_t until_ms = cache_now_ms(cache) + WAIT_ALL_MS;
+    do {
         bool is_held = false;
         int code = store_claim(cache->options.store, key, CLAIM_S, &is_held, why);
         if (code != 0) {
@@ -47,7 +48,7 @@ claim_wait(struct cache *cache, const char *key, struct fault *why)
         }
         pause_ms(wait_ms);
         wait_ms = 2 * wait_ms < WAIT_MOST_MS ? 2 * wait_ms : WAIT_MOST_MS;
-    }
+    } while (cache_now_ms(cache) < until_ms);
     return fault_set(why, FAULT_BUSY, "claim",
                      "another instance has been fetching it for too long");
 }
@@ -77,6 +78,7 @@ exclusive_begin(struct cache *cache, const char *key, enum exclusive among, stru
 void
 exclusive_end(struct cache *cache, const char *key)
 {
+    pthread_rwlock_rdlock(&cache->claims_lock);
     if (item_lock_is_claimed(cache->locks, key)) {
         struct fault why = {0};
         if (store_release(cache->options.store, key, &why) != 0) {
@@ -84,17 +86,23 @@ exclusive_end(struct cache *cache, const char *key)
         }
     }
     item_unlock(cache->locks, key);
+    pthread_rwlock_unlock(&cache->claims_lock);
 }
 
+/* What was given back since the keys were listed must not be taken again: nobody would give that
+ * back. */
 static void
 renew_one(void *self, const char *key)
 {
     struct cache *cache = self;
     bool is_held = false;
     struct fault why = {0};
-    if (store_claim(cache->options.store, key, CLAIM_S, &is_held, &why) != 0) {
+    pthread_rwlock_wrlock(&cache->claims_lock);
+    if (item_lock_is_claimed(cache->locks, key) &&
+        store_claim(cache->options.store, key, CLAIM_S, &is_held, &why) != 0) {
         store_trouble(NULL, &why);
     }
+    pthread_rwlock_unlock(&cache->claims_lock);
 }
 
 void

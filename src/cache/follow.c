@@ -18,7 +18,9 @@ follow_platform(struct cache *cache, const struct platform_id *id)
     struct fault why = {0};
     int code = store_load_platform_brief(cache->options.store, id, &brief, &why);
     store_trouble(NULL, &why);
+    pthread_mutex_lock(&cache->write_mutex);
     publish_platform(cache, id, brief.mappings, code == 0 ? brief.mapping_count : 0);
+    pthread_mutex_unlock(&cache->write_mutex);
     store_platform_done(&brief);
 }
 
@@ -36,10 +38,22 @@ follow_item(struct cache *cache, const struct item_key *key)
     pthread_mutex_unlock(&cache->write_mutex);
 }
 
+/* In the middle of many changes, too: following them may take longer than a claim lives. */
+static void
+renew_if_due(struct cache *cache)
+{
+    int64_t now_ms = cache_now_ms(cache);
+    if (now_ms - cache->renewed_ms >= RENEW_EVERY_MS) {
+        cache->renewed_ms = now_ms;
+        exclusive_renew(cache);
+    }
+}
+
 static void
 follow_change(void *self, const struct item_key *key)
 {
     struct cache *cache = self;
+    renew_if_due(cache);
     if (key == NULL) {
         trust_view_load_crls(cache);
         publish_forget_all(cache);
@@ -56,10 +70,6 @@ int
 cache_follow(struct cache *cache, int timeout_ms, struct fault *why)
 {
     int code = store_wait_changes(cache->options.store, timeout_ms, follow_change, cache, why);
-    int64_t now_ms = cache_now_ms(cache);
-    if (now_ms - cache->renewed_ms >= RENEW_EVERY_MS) {
-        cache->renewed_ms = now_ms;
-        exclusive_renew(cache);
-    }
+    renew_if_due(cache);
     return code;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * See turn.h. A refresh that is due is claimed by its time: who gets the claim runs it, renews it
- * while it runs, and keeps it long after its end; the others go on asking, so that one of them
- * takes over if the first dies in the middle.
+ * while it runs, and keeps it long after its end; the others go on asking for some hours, so that
+ * one of them takes over if the first dies in the middle.
  * Called by the timer; waits for the database at most as long as a statement may take.
  * Must never start a refresh twice that one instance has finished.
  */
@@ -14,10 +14,10 @@
 #include "pccsd/daemon.h"
 
 enum {
-    PREFETCH_CLAIM_S = 15,
-    REFRESH_CLAIM_S = 60,
-    DONE_CLAIM_S = 86400, /* longer than anybody goes on asking */
+    CLAIM_S = 20, /* whoever dies is followed after that */
     ASK_EVERY_MS = 5000,
+    ASK_FOR_MS = 12 * 3600 * 1000, /* no refresh takes longer */
+    DONE_CLAIM_S = 86400,          /* longer than anybody goes on asking, clocks apart */
 };
 
 void
@@ -36,19 +36,30 @@ claim(struct daemon *daemon, const char *name, int ttl_s)
     return store_claim(daemon->store, name, ttl_s, &is_held, &why) == 0 && is_held;
 }
 
+/* The end of ours is told at once, and again until somebody takes note. */
 static void
 refresh_tick(struct turn *turn, struct daemon *daemon, int64_t now_ms)
 {
-    char name[64];
-    snprintf(name, sizeof name, "refresh/%lld", (long long)turn->slot);
-    bool is_done = turn->is_running && !cache_is_refreshing(daemon->cache);
-    if (!is_done && turn->slot_ms != 0 && now_ms - turn->slot_ms < ASK_EVERY_MS) {
+    if (turn->slot_ms == 0) {
+        turn->slot_ms = now_ms;
+    }
+    bool ends_now = turn->is_running && !cache_is_refreshing(daemon->cache);
+    if (ends_now) {
+        turn->is_running = false;
+        turn->is_done = true;
+    } else if (turn->asked_ms != 0 && now_ms - turn->asked_ms < ASK_EVERY_MS) {
         return;
     }
-    turn->slot_ms = now_ms;
-    bool is_held = claim(daemon, name, is_done ? DONE_CLAIM_S : REFRESH_CLAIM_S);
-    if (is_done) {
-        turn->slot = is_held ? 0 : turn->slot; /* else the end is told again later */
+    if (!turn->is_running && now_ms - turn->slot_ms >= ASK_FOR_MS) {
+        turn->slot = 0;
+        return;
+    }
+    char name[64];
+    snprintf(name, sizeof name, "refresh/%lld", (long long)turn->slot);
+    turn->asked_ms = now_ms;
+    bool is_held = claim(daemon, name, turn->is_done ? DONE_CLAIM_S : CLAIM_S);
+    if (is_held && turn->is_done) {
+        turn->slot = 0;
     } else if (is_held && !turn->is_running) {
         turn->is_running = true;
         cache_refresh_all(daemon->cache);
@@ -63,7 +74,7 @@ turn_tick(struct turn *turn, struct daemon *daemon)
         turn->prefetches = true;
     } else if (turn->prefetch_ms == 0 || now_ms - turn->prefetch_ms >= ASK_EVERY_MS) {
         turn->prefetch_ms = now_ms;
-        turn->prefetches = claim(daemon, "prefetch", PREFETCH_CLAIM_S);
+        turn->prefetches = claim(daemon, "prefetch", CLAIM_S);
     }
     metric_set(METRIC_LEADER, 0, 0, turn->prefetches);
     if (turn->slot != 0) {

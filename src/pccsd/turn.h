@@ -16,8 +16,10 @@ struct turn {
     bool prefetches;     /* it is ours to prefetch */
     int64_t prefetch_ms; /* monotonic: when that was last asked */
     int64_t slot; /* UTC seconds: the scheduled refresh that is due, here or elsewhere; 0: none */
-    bool is_running; /* it runs here */
-    int64_t slot_ms; /* monotonic: when its claim was last asked for */
+    bool is_running;  /* it runs here */
+    bool is_done;     /* it ran here, and that is yet to be told */
+    int64_t slot_ms;  /* monotonic: since when it is due */
+    int64_t asked_ms; /* monotonic: when its claim was last asked for */
 };
 
 /* A scheduled refresh is due, the same time on every instance. */
