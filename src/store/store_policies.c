@@ -108,7 +108,7 @@ struct policy_page {
     struct policy_row rows[PAGE_POLICIES];
     struct buf texts[PAGE_POLICIES];
     size_t count;
-    char last_id[sizeof(((struct policy_row *)NULL)->id)];
+    struct buf last_id; /* the row before the next page: by its bytes, for it may be damaged */
     bool more;
 };
 
@@ -119,6 +119,9 @@ page_new(void)
     for (size_t i = 0; page != NULL && i < PAGE_POLICIES; i++) {
         page->texts[i] = BUF_INIT(LIMIT_POLICY_BYTES);
     }
+    if (page != NULL) {
+        page->last_id = BUF_INIT(LIMIT_STORE_ROW_BYTES);
+    }
     return page;
 }
 
@@ -127,6 +130,9 @@ page_free(struct policy_page **page)
 {
     for (size_t i = 0; *page != NULL && i < PAGE_POLICIES; i++) {
         buf_done(&(*page)->texts[i]);
+    }
+    if (*page != NULL) {
+        buf_done(&(*page)->last_id);
     }
     free(*page);
 }
@@ -148,26 +154,34 @@ page_add(struct policy_page *page, const struct sql *sql)
 }
 
 static int
-page_read(struct policy_page *page, struct db_connection *connection, struct fault *why)
+page_rows(struct policy_page *page, struct sql *sql, struct fault *why)
 {
-    auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_PAGE_POLICIES);
-    sql_bind_text(&sql, page->last_id);
-    sql_bind_number(&sql, PAGE_POLICIES);
-    page->count = 0;
-    page->more = false;
-    char last_id[sizeof(page->last_id)] = "";
     for (size_t rows = 0; rows < PAGE_POLICIES; rows++) {
         bool row = false;
-        int code = sql_step(&sql, &row, why);
+        int code = sql_step(sql, &row, why);
         if (code != 0 || !row) {
             page->more = false;
             return code;
         }
-        page->more = sql_column_text(&sql, 0, last_id, sizeof(last_id));
-        page_add(page, &sql);
+        buf_clear(&page->last_id);
+        if (buf_add(&page->last_id, sql_column(sql, 0)) != 0) {
+            return fault_set(why, FAULT_MEMORY, "store", "no memory for a key");
+        }
+        page_add(page, sql);
     }
-    memcpy(page->last_id, last_id, sizeof(last_id)); /* bound until here */
     return 0;
+}
+
+static int
+page_read(struct policy_page *page, struct db_connection *connection, struct fault *why)
+{
+    auto_cleanup(buf_done) struct buf last_id = page->last_id; /* the statement holds on to it */
+    page->last_id = BUF_INIT(LIMIT_STORE_ROW_BYTES);
+    auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_PAGE_POLICIES);
+    sql_bind_span(&sql, buf_span(&last_id));
+    sql_bind_number(&sql, PAGE_POLICIES);
+    page->count = 0;
+    return page_rows(page, &sql, why);
 }
 
 int
