@@ -299,7 +299,7 @@ def compiler_command(tree):
     """The compiler with the flags of the libraries that headers include."""
     command = shlex.split(os.environ.get('CC', 'cc'))
     flags = []
-    for package in ('openssl', 'jansson', 'libcurl', 'sqlite3', 'liburcu'):
+    for package in ('openssl', 'jansson', 'libcurl', 'sqlite3', 'libpq', 'libmariadb', 'liburcu'):
         got = subprocess.run(['pkg-config', '--cflags', package], stdout=subprocess.PIPE,
                              stderr=subprocess.DEVNULL, text=True)
         flags += shlex.split(got.stdout) if got.returncode == 0 else []
