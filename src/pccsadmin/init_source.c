@@ -78,10 +78,12 @@ fault_open(struct fault *why, const char *path, int number)
         return fault_set_number(why, FAULT_NOT_FOUND, "from", number, "%s is not there", path);
     }
     if (number == EXDEV || number == ELOOP) {
-        return fault_set_number(why, FAULT_CONFIG, "from", number,
-                                "%s is a symbolic link that leads elsewhere; it is not followed: "
-                                "put the file itself there, or name it in the new configuration",
-                                path);
+        return fault_set_number(
+            why, FAULT_CONFIG, "from", number,
+            "%s leads out of the folder by a symbolic link or \"..\", which is not "
+            "followed: put the file itself there, or name it by its absolute "
+            "path",
+            path);
     }
     return fault_set_number(why, FAULT_CONFIG, "from", number, "%s cannot be read: %s", path,
                             strerror(number));

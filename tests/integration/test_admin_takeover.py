@@ -164,7 +164,7 @@ def test_does_not_follow_a_link_out_of_the_folder(admin, intel, tmp_path):
     secret = tmp_path / "secret.json"
     shutil.move(intel.folder / "config" / "default.json", secret)
     (intel.folder / "config" / "default.json").symlink_to(secret)
-    assert "symbolic link that leads elsewhere" in refused(admin, intel)
+    assert "leads out of the folder" in refused(admin, intel)
 
 
 def test_follows_a_link_within_the_folder(admin, intel):
@@ -343,7 +343,7 @@ def break_tls(intel, how):
     ("encrypted", "the key is encrypted"), ("other", "does not belong"),
     ("expired", "has expired"), ("weak", "too weak"), ("no key", "is not there"),
     ("no certificate", "no PEM certificate"), ("huge", "more than the"),
-    ("link", "symbolic link that leads elsewhere")])
+    ("link", "leads out of the folder")])
 def test_a_pair_that_cannot_serve_is_left_and_another_made(admin, intel, how, said):
     break_tls(intel, how)
     report = taken(admin, intel)
@@ -411,7 +411,7 @@ def spoil(intel, how):
     ("newer", "version 6.0 is not known here"), ("host", "'sbx.example.org', but uri names"),
     ("no host", "does not say from which PCS"), ("text", "no sound SQLite database"),
     ("other", "of another program"), ("damaged", "no sound SQLite database"),
-    ("folder", "no regular file"), ("link", "symbolic link that leads elsewhere")])
+    ("folder", "no regular file"), ("link", "leads out of the folder")])
 def test_refuses_a_database_that_pccsd_would_refuse(admin, intel, how, said):
     spoil(intel, how)
     told = refused(admin, intel)
@@ -523,6 +523,12 @@ def test_a_database_elsewhere_is_copied_to_the_new_place(admin, intel, tmp_path)
     report = taken(admin, intel)
     assert f"{elsewhere} -> {admin.folder}/pckcache.db" in lines(report, "taken", "database")[0]
     assert rows(admin.folder / "pckcache.db") == [(2,)] == rows(elsewhere)
+
+
+def test_refuses_a_database_that_is_named_by_dots(admin, intel):
+    shutil.copy(intel.database, intel.folder.parent / "above.db")
+    intel.configure(sqlite={"options": {"storage": "../above.db"}})
+    assert "leads out of the folder" in refused(admin, intel)
 
 
 def test_a_database_server_is_named_and_not_touched(admin, intel):
