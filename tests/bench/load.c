@@ -329,27 +329,16 @@ any_open(void)
     return false;
 }
 
-/* utime and stime of a process in microseconds; the kernel counts in ticks of 10 ms. */
+/* What all threads of a process have used, in microseconds. */
 static int64_t
 cpu_us(int pid)
 {
-    char path[64];
-    char text[1024] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (pid == 0 || fd < 0 || read(fd, text, sizeof text - 1) <= 0) {
+    clockid_t clock;
+    struct timespec used;
+    if (pid == 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0) {
         return 0;
     }
-    close(fd);
-    unsigned long user = 0;
-    unsigned long system = 0;
-    const char *after_name = strrchr(text, ')');
-    if (after_name == NULL ||
-        sscanf(after_name + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-               &system) != 2) {
-        return 0;
-    }
-    return (int64_t)(user + system) * 1000000 / sysconf(_SC_CLK_TCK);
+    return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
 }
 
 static int
