@@ -25,6 +25,7 @@ sys.path.insert(0, str(HERE.parent / "integration"))
 
 import database  # noqa: E402
 import nginx  # noqa: E402
+import stores  # noqa: E402
 from clients import ADMIN, pckcert_path  # noqa: E402
 from harness import BUILD, ROOT, TDX, V4, Service, Simulator  # noqa: E402
 
@@ -321,6 +322,7 @@ class Bench:
             "storm": self.measure_storm,
             "million": self.measure_million,
             "refresh": self.measure_refresh,
+            "stores": lambda: stores.measure(self),
         }
         self.make_base()
         for name, part in parts.items():
@@ -346,7 +348,7 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="under two minutes, fewer runs")
-    parser.add_argument("parts", nargs="*", help="nginx, start, storm, million, refresh")
+    parser.add_argument("parts", nargs="*", help="nginx, start, storm, million, refresh, stores")
     options = parser.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

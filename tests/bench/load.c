@@ -58,7 +58,9 @@ static struct {
     const char *path;
     char **paths; /* of --paths, in order */
     size_t path_count;
-    uint64_t range; /* of the %n in a path */
+    const char *request; /* a whole one, instead of a GET of a path; NULL: none */
+    uint64_t range;      /* of the %n in a path or request */
+    uint64_t seed;
     int cpu_of;
     bool hold;
 } options = {.connections = 32, .seconds = 3, .warm_up = 0.5, .path = "/", .range = 1};
@@ -90,7 +92,10 @@ die(const char *what)
 static uint64_t
 random_number(void)
 {
-    static uint64_t state = 0x9e3779b97f4a7c15U;
+    static uint64_t state;
+    if (state == 0) {
+        state = 0x9e3779b97f4a7c15U ^ (options.seed * 0xbf58476d1ce4e5b9U);
+    }
     state ^= state << 13;
     state ^= state >> 7;
     state ^= state << 17;
@@ -142,27 +147,42 @@ conn_close(struct conn *conn)
     conn->state = CONN_DONE;
 }
 
-/* The next path, or one with a random number for its %n. */
+/* Appends text, a random number for each %n of it; the whole request has the same one. */
+static void
+request_add(struct conn *conn, const char *text, const char *number)
+{
+    while (*text != '\0') {
+        const char *mark = strstr(text, "%n");
+        size_t size = mark != NULL ? (size_t)(mark - text) : strlen(text);
+        size_t number_size = mark != NULL ? strlen(number) : 0;
+        if (conn->request_size + size + number_size > sizeof conn->request) {
+            fprintf(stderr, "a request is too long\n");
+            exit(1);
+        }
+        memcpy(conn->request + conn->request_size, text, size);
+        memcpy(conn->request + conn->request_size + size, number, number_size);
+        conn->request_size += size + number_size;
+        text += size + (mark != NULL ? 2 : 0);
+    }
+}
+
+/* A GET of the next path, or the request given. */
 static void
 conn_begin_request(struct conn *conn)
 {
     const char *path =
         options.path_count > 0 ? options.paths[(size_t)started % options.path_count] : options.path;
-    const char *mark = strstr(path, "%n");
     char number[33] = "";
-    if (mark != NULL) {
-        snprintf(number, sizeof number, "%032llX",
-                 (unsigned long long)(random_number() % options.range));
+    snprintf(number, sizeof number, "%032llX",
+             (unsigned long long)(random_number() % options.range));
+    conn->request_size = 0;
+    if (options.request != NULL) {
+        request_add(conn, options.request, number);
+    } else {
+        request_add(conn, "GET ", number);
+        request_add(conn, path, number);
+        request_add(conn, " HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n", number);
     }
-    int before = mark != NULL ? (int)(mark - path) : (int)strlen(path);
-    int size = snprintf(conn->request, sizeof conn->request,
-                        "GET %.*s%s%s HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n", before,
-                        path, number, mark != NULL ? mark + 2 : "");
-    if (size < 0 || size >= REQUEST_BYTES) {
-        fprintf(stderr, "a path is too long\n");
-        exit(1);
-    }
-    conn->request_size = (size_t)size;
     conn->head_size = 0;
     conn->has_head = false;
     conn->state = CONN_WRITE;
@@ -452,13 +472,26 @@ read_paths(const char *file_name)
     fclose(file);
 }
 
+/* A whole request with its body, as it goes over the wire. */
+static void
+read_request(const char *file_name)
+{
+    static char text[REQUEST_BYTES + 1];
+    FILE *file = fopen(file_name, "re");
+    if (file == NULL || fread(text, 1, REQUEST_BYTES, file) == 0) {
+        die(file_name);
+    }
+    fclose(file);
+    options.request = text;
+}
+
 static int
 usage(void)
 {
     fputs("usage: load keepalive|handshake|once --port N [--connections N] [--seconds S]\n"
-          "  [--warm-up S] [--requests N] [--path P | --paths FILE] [--range N] [--cpu-of PID]\n"
-          "  [--hold]\n"
-          "%n in a path becomes a random number below --range, as 32 hex digits.\n",
+          "  [--warm-up S] [--requests N] [--path P | --paths FILE | --request FILE]\n"
+          "  [--range N] [--seed N] [--cpu-of PID] [--hold]\n"
+          "%n in a path or request becomes a random number below --range, as 32 hex digits.\n",
           stderr);
     return 2;
 }
@@ -474,7 +507,9 @@ parse_options(int argc, char **argv)
         {"requests", 1, NULL, 'r'},
         {"path", 1, NULL, 'a'},
         {"paths", 1, NULL, 'f'},
+        {"request", 1, NULL, 'b'},
         {"range", 1, NULL, 'n'},
+        {"seed", 1, NULL, 'e'},
         {"cpu-of", 1, NULL, 'u'},
         {"hold", 0, NULL, 'h'},
         {0},
@@ -503,6 +538,12 @@ parse_options(int argc, char **argv)
             break;
         case 'f':
             read_paths(optarg);
+            break;
+        case 'b':
+            read_request(optarg);
+            break;
+        case 'e':
+            options.seed = strtoull(optarg, NULL, 10);
             break;
         case 'n':
             options.range = strtoull(optarg, NULL, 10);
