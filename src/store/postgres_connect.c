@@ -96,7 +96,7 @@ login_set(struct login *login, const struct server_db *db, const char *host, str
     login_add(login, "dbname", db->database);
     login_add(login, "user", db->username);
     login_add(login, "password", db->password);
-    login_add(login, "passfile", "/dev/null");
+    login_add(login, "passfile", NO_FILE);
     login_add(login, "application_name", "pccsd");
     login_add(login, "client_encoding", "UTF8");
     /* After a fail-over the old primary may come back as a standby. */
