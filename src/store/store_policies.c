@@ -36,7 +36,9 @@ static int
 policy_put(struct db_connection *connection, void *self, struct fault *why)
 {
     const struct policy_row *row = self;
-    int code = row->is_default ? default_unset(connection, row, why) : 0;
+    /* Two new defaults at once, of which neither sees the other, would both stay. */
+    int code = db_beat(connection, why);
+    code = code != 0 || !row->is_default ? code : default_unset(connection, row, why);
     code = code != 0 ? code : row_put(connection, row, why);
     if (code == 0) {
         db_changed(connection, &(struct item_key){.kind = ITEM_POLICIES, .fmspc = row->fmspc});

@@ -154,6 +154,17 @@ void db_changed(struct db_connection *connection, const struct item_key *key);
 /* A line of it as key; false: anything may have changed. */
 bool db_change_parse(struct span line, struct item_key *ret_key);
 
+/* ---- store_order.c: what a transaction writes, by key ---- */
+
+struct db_unordered {
+    enum db_order_kind { DB_ORDER_ITEMS, DB_ORDER_PLATFORMS, DB_ORDER_ROWS } kind;
+    const void *elements; /* const struct proven *[], struct store_platform_put[], queue_row[] */
+    size_t count;
+};
+/* Pointers to all elements; the caller frees the list. */
+int db_order(struct db *db, const struct db_unordered *what, const void ***ret_list,
+             struct fault *why) must_check;
+
 /* ---- store_query.c: statements ---- */
 
 struct sql sql_of(struct db_connection *connection, enum sql_id id);
@@ -258,6 +269,8 @@ int db_put_mapping(struct store *store, const struct platform_id *id,
 
 int db_put(struct store *store, const struct store_batch *batch, struct fault *why) must_check;
 int db_ping(struct store *store, struct fault *why) must_check;
+/* Writes the row that all have: of the transactions that begin with it one goes on at a time. */
+int db_beat(struct db_connection *connection, struct fault *why) must_check;
 int db_counts(struct store *store, struct store_counts *ret_counts, struct fault *why) must_check;
 int db_queue_put(struct store *store, const struct queue_row *rows, size_t count,
                  struct fault *why) must_check;

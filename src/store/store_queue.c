@@ -53,10 +53,25 @@ row_put(struct db_connection *connection, const struct queue_row *row, struct fa
 }
 
 struct queue_batch {
-    const struct queue_row *rows;
+    const void **rows; /* each a const struct queue_row * */
     size_t count;
     size_t marked; /* out: how many of them there were */
 };
+
+static void
+batch_done(struct queue_batch *batch)
+{
+    free(batch->rows);
+}
+
+static int
+batch_init(struct queue_batch *batch, struct db *db, const struct queue_row *rows, size_t count,
+           struct fault *why)
+{
+    const struct db_unordered what = {DB_ORDER_ROWS, rows, count};
+    *batch = (struct queue_batch){.count = count};
+    return db_order(db, &what, &batch->rows, why);
+}
 
 static int
 rows_put(struct db_connection *connection, void *self, struct fault *why)
@@ -64,7 +79,7 @@ rows_put(struct db_connection *connection, void *self, struct fault *why)
     const struct queue_batch *batch = self;
     int code = 0;
     for (size_t i = 0; code == 0 && i < batch->count; i++) {
-        code = row_put(connection, &batch->rows[i], why);
+        code = row_put(connection, batch->rows[i], why);
     }
     return code;
 }
@@ -72,8 +87,9 @@ rows_put(struct db_connection *connection, void *self, struct fault *why)
 int
 db_queue_put(struct store *store, const struct queue_row *rows, size_t count, struct fault *why)
 {
-    struct queue_batch batch = {.rows = rows, .count = count};
-    return db_write(db_of(store), rows_put, &batch, why);
+    auto_cleanup(batch_done) struct queue_batch batch;
+    int code = batch_init(&batch, db_of(store), rows, count, why);
+    return code != 0 ? code : db_write(db_of(store), rows_put, &batch, why);
 }
 
 /* Adds to *count how many rows had this key: one, or none. */
@@ -101,7 +117,7 @@ rows_mark(struct db_connection *connection, void *self, struct fault *why)
     int code = 0;
     batch->marked = 0;
     for (size_t i = 0; code == 0 && i < batch->count; i++) {
-        code = row_mark(connection, &batch->rows[i], &batch->marked, why);
+        code = row_mark(connection, batch->rows[i], &batch->marked, why);
     }
     return code;
 }
@@ -110,8 +126,9 @@ int
 db_queue_mark_done(struct store *store, const struct queue_row *rows, size_t count,
                    size_t *ret_count, struct fault *why)
 {
-    struct queue_batch batch = {.rows = rows, .count = count};
-    int code = db_write(db_of(store), rows_mark, &batch, why);
+    auto_cleanup(batch_done) struct queue_batch batch;
+    int code = batch_init(&batch, db_of(store), rows, count, why);
+    code = code != 0 ? code : db_write(db_of(store), rows_mark, &batch, why);
     if (code == 0) {
         *ret_count = batch.marked;
     }
@@ -294,7 +311,11 @@ list_hand_out(struct db_connection *connection, void *self, struct fault *why)
     struct queue_list *list = self;
     list_clear(list);
     int code = list_read(list, connection, true, why);
-    struct queue_batch batch = {.rows = list->rows, .count = list->count};
+    if (code != 0) {
+        return code;
+    }
+    auto_cleanup(batch_done) struct queue_batch batch;
+    code = batch_init(&batch, connection->db, list->rows, list->count, why);
     return code != 0 ? code : rows_mark(connection, &batch, why);
 }
 

@@ -31,13 +31,19 @@ ping_read(struct db *db, struct fault *why)
                             : fault_set(why, FAULT_STORE, "store", "the table pccs_owner is empty");
 }
 
+int
+db_beat(struct db_connection *connection, struct fault *why)
+{
+    auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_PING_WRITE);
+    sql_bind_text(&sql, connection->stamp);
+    return sql_run(&sql, why);
+}
+
 static int
 ping_write(struct db_connection *connection, void *self, struct fault *why)
 {
     (void)self;
-    auto_cleanup(sql_close) struct sql sql = sql_of(connection, SQL_PING_WRITE);
-    sql_bind_text(&sql, connection->stamp);
-    return sql_run(&sql, why);
+    return db_beat(connection, why);
 }
 
 /* Reads always; writes unless a write of late has shown that it can be done, or somebody is at it

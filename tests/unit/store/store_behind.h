@@ -21,6 +21,7 @@
 
 #define BEHIND_TIME "'2025-06-01 00:00:00.000'"
 #define BEHIND_TIMES BEHIND_TIME ", " BEHIND_TIME
+#define BEHIND_LATER "'2025-07-02 00:00:00.000', '2025-07-02 00:00:00.000'" /* than FIXTURE_NOW */
 
 enum behind_kind { BEHIND_SQLITE, BEHIND_POSTGRES, BEHIND_MARIADB };
 enum behind_kind behind_kind(void);

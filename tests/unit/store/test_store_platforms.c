@@ -127,14 +127,14 @@ test_damaged_certificates_and_mappings_are_passed_over(void **state)
     struct raw_reply raw;
     assert_int_equal(0, fixture_put_platform(f, FIXTURE_Q1, 2));
     fixture_sql(f, "INSERT INTO pck_cert VALUES"
-                   " ('" FIXTURE_Q1 "', '0000', 'A', NULL, " BEHIND_TIMES "),"
-                   " ('" FIXTURE_Q1 "', '0000', 'B', unhex('610062'), " BEHIND_TIMES "),"
-                   " ('" FIXTURE_Q1 "', '0000', repeat(' ', 40), 'x', " BEHIND_TIMES "),"
-                   " ('" FIXTURE_Q1 "', '0000', 'D', zeroblob(30000), " BEHIND_TIMES ");"
+                   " ('" FIXTURE_Q1 "', '0000', 'A', NULL, " BEHIND_LATER "),"
+                   " ('" FIXTURE_Q1 "', '0000', 'B', unhex('610062'), " BEHIND_LATER "),"
+                   " ('" FIXTURE_Q1 "', '0000', repeat(' ', 40), 'x', " BEHIND_LATER "),"
+                   " ('" FIXTURE_Q1 "', '0000', 'D', zeroblob(30000), " BEHIND_LATER ");"
                    "INSERT INTO platform_tcbs VALUES"
-                   " ('" FIXTURE_Q1 "', '0000', 'x', '0A00', '', " BEHIND_TIMES "),"
-                   " ('" FIXTURE_Q1 "', '0000', hex_pad(7, 32), '0A00', 'E', " BEHIND_TIMES "),"
-                   " ('" FIXTURE_Q1 "', '0000', hex_pad(8, 32), '0A00', NULL, " BEHIND_TIMES ")");
+                   " ('" FIXTURE_Q1 "', '0000', 'x', '0A00', '', " BEHIND_LATER "),"
+                   " ('" FIXTURE_Q1 "', '0000', hex_pad(7, 32), '0A00', 'E', " BEHIND_LATER "),"
+                   " ('" FIXTURE_Q1 "', '0000', hex_pad(8, 32), '0A00', NULL, " BEHIND_LATER ")");
     struct store_platform platform = load(f, FIXTURE_Q1);
     assert_int_equal(2, platform.certs.pck_count);
     assert_int_equal(3, platform.mapping_count);
@@ -166,9 +166,9 @@ test_not_available_in_an_old_database_is_no_certificate(void **state)
     struct raw_reply raw;
     assert_int_equal(0, fixture_put_platform(f, FIXTURE_Q1, 1));
     fixture_sql(f, "INSERT INTO pck_cert VALUES ('" FIXTURE_Q1 "', '0000', '" FIXTURE_CPUSVN
-                   "0B01', 'Not available', " BEHIND_TIMES ");"
+                   "0B01', 'Not available', " BEHIND_LATER ");"
                    "INSERT INTO platform_tcbs VALUES ('" FIXTURE_Q1 "', '0000', hex_pad(9, 32),"
-                   " '0A00', '" FIXTURE_CPUSVN "0B01', " BEHIND_TIMES ")");
+                   " '0A00', '" FIXTURE_CPUSVN "0B01', " BEHIND_LATER ")");
     struct store_platform platform = load(f, FIXTURE_Q1);
     assert_int_equal(2, platform.certs.pck_count);
     assert_true(platform.certs.pcks[0].available);
