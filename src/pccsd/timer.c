@@ -141,6 +141,7 @@ timer_stop(struct timer *timer)
     pthread_mutex_unlock(&timer->lock);
     pthread_join(timer->thread, NULL);
     timer->is_running = false;
+    turn_end(&timer->turn, timer->daemon);
     pthread_cond_destroy(&timer->wake);
     pthread_mutex_destroy(&timer->lock);
 }

@@ -18,6 +18,7 @@ enum {
     ASK_EVERY_MS = 5000,
     ASK_FOR_MS = 12 * 3600 * 1000, /* no refresh takes longer */
     DONE_CLAIM_S = 86400,          /* longer than anybody goes on asking, clocks apart */
+    SLOT_NAME_SIZE = 64,
 };
 
 void
@@ -29,11 +30,18 @@ turn_due(struct turn *turn, int64_t slot)
 
 /* False also if the database cannot be asked: then nothing could be stored either. */
 static bool
-claim(struct daemon *daemon, const char *name, int ttl_s)
+claim(struct turn *turn, struct daemon *daemon, const char *name, int ttl_s)
 {
     bool is_held = false;
     struct fault why = {0};
-    return store_claim(daemon->store, name, ttl_s, &is_held, &why) == 0 && is_held;
+    turn->has_answer = store_claim(daemon->store, name, ttl_s, &is_held, &why) == 0;
+    return turn->has_answer && is_held;
+}
+
+static void
+slot_name(const struct turn *turn, char out[SLOT_NAME_SIZE])
+{
+    snprintf(out, SLOT_NAME_SIZE, "refresh/%lld", (long long)turn->slot);
 }
 
 /* The end of ours is told at once, and again until somebody takes note. */
@@ -54,10 +62,10 @@ refresh_tick(struct turn *turn, struct daemon *daemon, int64_t now_ms)
         turn->slot = 0;
         return;
     }
-    char name[64];
-    snprintf(name, sizeof name, "refresh/%lld", (long long)turn->slot);
+    char name[SLOT_NAME_SIZE];
+    slot_name(turn, name);
     turn->asked_ms = now_ms;
-    bool is_held = claim(daemon, name, turn->is_done ? DONE_CLAIM_S : CLAIM_S);
+    bool is_held = claim(turn, daemon, name, turn->is_done ? DONE_CLAIM_S : CLAIM_S);
     if (is_held && turn->is_done) {
         turn->slot = 0;
     } else if (is_held && !turn->is_running) {
@@ -74,10 +82,35 @@ turn_tick(struct turn *turn, struct daemon *daemon)
         turn->prefetches = true;
     } else if (turn->prefetch_ms == 0 || now_ms - turn->prefetch_ms >= ASK_EVERY_MS) {
         turn->prefetch_ms = now_ms;
-        turn->prefetches = claim(daemon, "prefetch", CLAIM_S);
+        turn->prefetches = claim(turn, daemon, "prefetch", CLAIM_S);
     }
     metric_set(METRIC_LEADER, 0, 0, turn->prefetches);
     if (turn->slot != 0) {
         refresh_tick(turn, daemon, now_ms);
+    }
+}
+
+static void
+release(struct daemon *daemon, const char *name)
+{
+    struct fault why = {0};
+    if (store_release(daemon->store, name, &why) != 0) {
+        return; /* it ends by itself */
+    }
+}
+
+void
+turn_end(struct turn *turn, struct daemon *daemon)
+{
+    char name[SLOT_NAME_SIZE];
+    if (!turn->has_answer) {
+        return; /* the end of the program must not wait for the database */
+    }
+    if (turn->prefetches) {
+        release(daemon, "prefetch");
+    }
+    if (turn->is_running) {
+        slot_name(turn, name);
+        release(daemon, name);
     }
 }

@@ -19,6 +19,7 @@ struct turn {
     bool is_running;  /* it runs here */
     bool is_done;     /* it ran here, and that is yet to be told */
     int64_t slot_ms;  /* monotonic: since when it is due */
+    bool has_answer;  /* the database answered the last question */
     int64_t asked_ms; /* monotonic: when its claim was last asked for */
 };
 
@@ -26,5 +27,7 @@ struct turn {
 void turn_due(struct turn *turn, int64_t slot);
 /* Once a second. */
 void turn_tick(struct turn *turn, struct daemon *daemon);
+/* No more ticks: another instance need not wait for what is ours to end by itself. */
+void turn_end(struct turn *turn, struct daemon *daemon);
 
 #endif

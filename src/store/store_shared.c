@@ -21,7 +21,7 @@
 
 enum {
     POLL_MS = 250,          /* between two looks while nobody is woken */
-    LIST_MS = 1000,         /* between two looks for new instances */
+    LIST_MS = 500,          /* between two looks for new instances */
     BEAT_MS = 10000,        /* between two signs of life, and two rounds of tidying */
     CHANGES_KEPT_S = 300,   /* news are kept for so long */
     DEAF_MS = 200000,       /* who did not listen for so long may have missed some */

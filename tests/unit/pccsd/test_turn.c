@@ -63,7 +63,19 @@ claim(struct store *store, const char *name, int ttl_s, bool *ret_held, struct f
     return FAULT_STORE;
 }
 
-static const struct store_driver shared = {.name = "test", .claim = claim};
+static int
+release(struct store *store, const char *name, struct fault *why)
+{
+    asked++;
+    for (size_t i = 0; fault == 0 && i < CLAIMS_MAX; i++) {
+        if (strcmp(claims[i].name, name) == 0 && claims[i].holder == store) {
+            claims[i].until = -1;
+        }
+    }
+    return fault != 0 ? fault_set(why, fault, "store", "scripted") : 0;
+}
+
+static const struct store_driver shared = {.name = "test", .claim = claim, .release = release};
 static const struct store_driver alone = {.name = "test"};
 
 /* ---- two instances ---- */
@@ -274,6 +286,30 @@ test_another_takes_over_within_the_time_of_a_claim(void **state)
 }
 
 static void
+test_one_that_is_ended_leaves_nothing_to_wait_for(void **state)
+{
+    (void)state;
+    due(SLOT);
+    seconds(10, a, b);
+    turn_end(&a->turn, &a->daemon);
+    seconds(5, b, NULL);
+    expect_refreshes(1, 1);
+    assert_true(b->turn.prefetches);
+}
+
+static void
+test_the_end_does_not_ask_a_database_that_did_not_answer(void **state)
+{
+    (void)state;
+    seconds(10, a, b);
+    fault = FAULT_STORE;
+    seconds(10, a, b);
+    unsigned before = asked;
+    turn_end(&a->turn, &a->daemon);
+    assert_int_equal(asked, before);
+}
+
+static void
 test_nobody_takes_over_from_one_that_lives_and_takes_long(void **state)
 {
     (void)state;
@@ -332,6 +368,8 @@ main(void)
         TEST(test_a_refresh_that_took_no_time_is_not_done_again),
         TEST(test_a_schedule_of_once_a_month_is_not_done_once_a_day),
         TEST(test_another_takes_over_within_the_time_of_a_claim),
+        TEST(test_one_that_is_ended_leaves_nothing_to_wait_for),
+        TEST(test_the_end_does_not_ask_a_database_that_did_not_answer),
         TEST(test_nobody_takes_over_from_one_that_lives_and_takes_long),
         TEST(test_an_end_that_nobody_could_be_told_of_is_told_later),
         TEST(test_one_that_lost_its_claim_ends_in_peace),
