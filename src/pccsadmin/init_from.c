@@ -21,12 +21,6 @@
 
 enum { LEFT_FILES_SHOWN = 16 };
 
-/* Intel's service notes in `umzug` which migrations a database has had, and repeats them, in vain,
- * if that is not there. */
-static const char back_sql[] =
-    "CREATE TABLE IF NOT EXISTS umzug (name VARCHAR(255) NOT NULL UNIQUE PRIMARY KEY); "
-    "INSERT OR IGNORE INTO umzug SELECT name FROM SequelizeMeta";
-
 static const char *const verdict_words[] = {
     [TAKEOVER_TAKEN] = "taken",  [TAKEOVER_LEFT] = "not taken", [TAKEOVER_MADE] = "made",
     [TAKEOVER_WARNING] = "WARN", [TAKEOVER_NEXT] = "next",      [TAKEOVER_BACK] = "going back",
@@ -213,10 +207,9 @@ tell_next(struct takeover *takeover)
         init_source_path(&takeover->source,
                          takeover->storage != NULL ? takeover->storage : "pckcache.db", old);
         takeover_tell(takeover, TAKEOVER_BACK, "with what is new",
-                      "before that start: sqlite3 %s \"VACUUM INTO '%s.new'\" && sqlite3 %s.new "
-                      "\"%s\" && rm -f %s-journal %s-wal %s-shm && mv %s.new %s; chown it to "
-                      "Intel's user",
-                      takeover->plan.sqlite_storage, old, old, back_sql, old, old, old, old, old);
+                      "before that start: sqlite3 %s \"VACUUM INTO '%s.new'\" && rm -f %s-journal "
+                      "%s-wal %s-shm && mv %s.new %s; chown it to Intel's user",
+                      takeover->plan.sqlite_storage, old, old, old, old, old, old);
     }
 }
 

@@ -146,6 +146,10 @@ static const char *const own_tables[] = {
     "INSERT OR IGNORE INTO SequelizeMeta (name) VALUES ('00_db_initialize.up.sql'), "
     "('01_db_version_1.js'), ('02_db_version_2.js'), ('03_db_version_3.js'), "
     "('04_db_version_4.js'), ('05_db_version_5.js')",
+    /* The same list where version 1.27 of the reference looks for it: without it, it repeats the
+     * first step on going back, and fails. */
+    "CREATE TABLE IF NOT EXISTS umzug (name VARCHAR(255) NOT NULL UNIQUE PRIMARY KEY)",
+    "INSERT OR IGNORE INTO umzug (name) SELECT name FROM SequelizeMeta",
     NULL,
 };
 

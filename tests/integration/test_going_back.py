@@ -78,14 +78,12 @@ def write_as_intel(database, table):
 def go_back(report, intel):
     """The commands of the report, with Python's SQLite instead of its shell."""
     command = next(one["text"] for one in report if one["item"] == "with what is new")
-    found = re.fullmatch(r'before that start: sqlite3 (\S+) "(.+?)" && sqlite3 (\S+) "(.+?)" && '
+    found = re.fullmatch(r'before that start: sqlite3 (\S+) "(.+?)" && '
                          r"rm -f \S+-journal \S+-wal \S+-shm && mv (\S+) (\S+); .*", command)
     with contextlib.closing(sqlite3.connect(found[1])) as database:
         database.execute(found[2])
-    with contextlib.closing(sqlite3.connect(found[3])) as database:
-        database.executescript(found[4])
-    shutil.move(found[5], found[6])
-    assert found[6] == str(intel.database)
+    shutil.move(found[3], found[4])
+    assert found[4] == str(intel.database)
 
 
 def ask_everything(service, platform):

@@ -156,7 +156,7 @@ test_a_new_database_is_as_the_reference_leaves_one(void **state)
                                         " (SELECT name FROM SequelizeMeta ORDER BY name)"));
     assert_string_equal("appraisal_policies,crl_cache,enclave_identities,fmspc_tcbs,pck_cert,"
                         "pck_certchain,pck_crl,pcs_certificates,pcs_version,platform_tcbs,"
-                        "platforms,platforms_registered",
+                        "platforms,platforms_registered,umzug",
                         fixture_text(f, "SELECT group_concat(name) FROM (SELECT name FROM"
                                         " sqlite_master WHERE type = 'table' AND name NOT LIKE"
                                         " 'sqlite%' AND name NOT LIKE 'pccs%' AND name <>"
