@@ -275,8 +275,7 @@ static int
 set_up_session(struct maria_connection *connection, struct fault *why)
 {
     static const char *const texts[] = {
-        "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', autocommit = 1,"
-        " time_zone = '+00:00'",
+        MARIA_SET_MODE ", autocommit = 1, time_zone = '+00:00'",
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     };
     int code = 0;

@@ -51,6 +51,9 @@ int maria_fault_silent(struct maria_connection *connection, struct fault *why) m
 
 /* ---- mariadb_connection.c ---- */
 
+/* Refuses what a column does not take, whatever the server's own setting is. */
+#define MARIA_SET_MODE "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
+
 /* Connects to the server and logs in; the session is not set up. database: NULL for none. */
 int maria_log_in(const struct store_server_options *server, const char *database,
                  struct maria_connection *connection, struct fault *why) must_check;

@@ -12,6 +12,7 @@ enum {
     SERVER_CONNECT_MS = 3000,    /* to reach the server and log in */
     SERVER_STATEMENT_MS = 10000, /* the longest that a request may wait for a statement */
     SERVER_TAKEOVER_MS = 600000, /* a migration rewrites whole tables */
+    SERVER_CLAIM_S = 120,        /* of the takeover; renewed between its steps */
     SERVER_PEERS_MAX = 64,       /* other instances on the database */
 };
 

@@ -19,7 +19,6 @@
 #include "store/server_priv.h"
 
 enum {
-    CLAIM_S = 120,
     CLAIM_WAIT_MS = 200,
     CLAIM_TRIES = SERVER_TAKEOVER_MS / CLAIM_WAIT_MS,
     TABLE_TRIES = 5, /* two instances may make the same table at once: one of them fails */
@@ -193,7 +192,7 @@ claim_wait(struct server_db *db, const struct store_options *options, struct fau
 {
     for (int tries = 0; tries < CLAIM_TRIES; tries++) {
         bool is_held = false;
-        int code = shared_claim(&db->db.store, "takeover", CLAIM_S, &is_held, why);
+        int code = shared_claim(&db->db.store, "takeover", SERVER_CLAIM_S, &is_held, why);
         if (code != 0 || is_held) {
             return code;
         }
