@@ -205,13 +205,13 @@ apply_layers(const struct options *options, struct config *config, struct buf *w
              struct fault *why)
 {
     int failed = apply_file(options, options->config_path, config, warnings, why);
-    if (failed == 0 && is_production()) {
+    if (failed == 0 && !options->without_environment && is_production()) {
         failed = apply_beside(options, "production.json", config, warnings, why);
     }
     if (failed == 0) {
         failed = apply_beside(options, "local.json", config, warnings, why);
     }
-    if (failed == 0) {
+    if (failed == 0 && !options->without_environment) {
         config_warn_environment(environ, warn_line, warnings);
         failed = config_apply_environment(config, environ, read_value_file,
                                           (void *)(uintptr_t)options, why);

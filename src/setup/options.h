@@ -20,6 +20,9 @@ struct options {
      * whether it is there or not. */
     const char *instead_path;
     struct span instead_text;
+    /* Only the file and local.json: for a program that reads several configurations, all of which
+     * the environment would change alike. */
+    bool without_environment;
 };
 
 /* given: the argument of -c, or NULL for the default places. FAULT_CONFIG says where was looked. */

@@ -83,13 +83,13 @@ store_options_of(const struct config *config, const struct clock *clock, struct 
         .api_version = (int)config->upstream_version,
         .init_db = config->init_db,
         .clock = clock,
-        .on_notice = log_notice,
     };
 }
 
 int
-store_open(const struct config *config, const struct clock *clock, struct store **ret_store,
-           struct fault *why)
+store_open_with(const struct config *config, const struct clock *clock,
+                void (*on_notice)(void *self, const char *text), void *self,
+                struct store **ret_store, struct fault *why)
 {
     const struct driver *driver = driver_find(config, why);
     if (driver == NULL) {
@@ -98,7 +98,16 @@ store_open(const struct config *config, const struct clock *clock, struct store 
     struct store_options options;
     struct borrowed borrowed;
     store_options_of(config, clock, &borrowed, &options);
+    options.on_notice = on_notice;
+    options.self = self;
     return driver->open(&options, ret_store, why);
+}
+
+int
+store_open(const struct config *config, const struct clock *clock, struct store **ret_store,
+           struct fault *why)
+{
+    return store_open_with(config, clock, log_notice, NULL, ret_store, why);
 }
 
 int
