@@ -86,8 +86,8 @@ db_change_parse(struct span line, struct item_key *ret_key)
 {
     struct item_key key = {0};
     int64_t numbers[7];
-    static const int64_t most[7] = {ITEM_POLICIES, 9,          PRODUCT_TDX,    ENCLAVE_QAE,
-                                    UPDATE_ALL,    UINT32_MAX, PCK_CA_PLATFORM};
+    static const int64_t most[7] = {ITEM_POLICIES,   9,          PRODUCT_TDX,    ENCLAVE_QAE,
+                                    UPDATE_NUMBERED, UINT32_MAX, PCK_CA_PLATFORM};
     for (size_t i = 0; i < ARRAY_COUNT(numbers); i++) {
         if (!next_number(&line, most[i], &numbers[i])) {
             return false;
