@@ -68,6 +68,17 @@ db_close(struct store *store)
 }
 
 int
+db_fault_where(const struct db *db, int code, struct fault *why)
+{
+    if (code == FAULT_STORE && why != NULL && db->where != NULL) {
+        struct fault plain = *why;
+        return fault_set_number(why, FAULT_STORE, plain.stage, plain.number, "database %s: %s",
+                                db->where, plain.text);
+    }
+    return code;
+}
+
+int
 db_connection_open(struct db *db, bool writes, struct db_connection **ret_connection,
                    struct fault *why)
 {
@@ -178,7 +189,7 @@ db_read_begin(struct db *db, enum db_read how, struct db_connection **ret_connec
     struct db_connection *connection = NULL;
     int code = pool_lend(db, &connection, why);
     if (code == 0 && how == DB_READ_SNAPSHOT) {
-        code = db->engine->begin(connection, DB_BEGIN_SNAPSHOT, why);
+        code = db_fault_where(db, db->engine->begin(connection, DB_BEGIN_SNAPSHOT, why), why);
         connection->in_transaction = code == 0;
         if (code != 0) {
             pool_return(db, connection);
@@ -256,7 +267,7 @@ write_commit(struct db_connection *connection, bool *ret_is_sent, struct fault *
     int code = tells ? engine->before_commit(connection, why) : 0;
     if (code == 0) {
         *ret_is_sent = true;
-        code = engine->commit(connection, why);
+        code = db_fault_where(connection->db, engine->commit(connection, why), why);
     }
     if (tells) {
         engine->after_commit(connection, code == 0);
@@ -278,7 +289,7 @@ write_once(struct db *db, db_write_fn *run, void *self, bool *ret_again, struct 
     connection->is_conflict = false;
     buf_clear(&connection->changes);
     db->engine->stamp(clock_now(db->clock), connection->stamp);
-    code = db->engine->begin(connection, DB_BEGIN_WRITE, why);
+    code = db_fault_where(db, db->engine->begin(connection, DB_BEGIN_WRITE, why), why);
     if (code == 0) {
         code = run(connection, self, why);
         code = code != 0 ? code : write_commit(connection, &is_sent, why);

@@ -43,6 +43,7 @@ struct db {
     struct store store; /* first: this is what the port sees */
     const struct db_engine *engine;
     const struct clock *clock;
+    const char *where; /* what faults of statements name; NULL: nothing */
     size_t list_bytes_max;
     size_t pool_max;  /* connections at once, the writer not counted */
     bool has_writer;  /* one connection writes, one transaction at a time (SQLite); else any does */
@@ -145,6 +146,9 @@ void db_read_end(struct db *db, struct db_connection *connection);
  * each time it is called. */
 typedef int db_write_fn(struct db_connection *connection, void *self, struct fault *why);
 int db_write(struct db *db, db_write_fn *run, void *self, struct fault *why) must_check;
+
+/* Names the database in a fault of its own; the code. */
+int db_fault_where(const struct db *db, int code, struct fault *why);
 
 /* ---- store_change.c ---- */
 

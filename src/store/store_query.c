@@ -71,7 +71,8 @@ sql_bind_null(struct sql *sql)
 int
 sql_step(struct sql *sql, bool *ret_row, struct fault *why)
 {
-    return engine_of(sql)->step(sql, ret_row, why);
+    int code = engine_of(sql)->step(sql, ret_row, why);
+    return db_fault_where(sql->connection->db, code, why);
 }
 
 int

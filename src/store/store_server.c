@@ -173,6 +173,7 @@ server_open(const struct server_kind *kind, const struct db_engine *engine,
         return code;
     }
     db->is_open = true;
+    db->db.where = db->where; /* the takeover has named it itself */
     *ret_store = &db->db.store;
     return 0;
 }
