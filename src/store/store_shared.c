@@ -21,6 +21,7 @@
 
 enum {
     POLL_MS = 250,          /* between two looks while nobody is woken */
+    LEAST_MS = 20,          /* and while others wake us all the time */
     LIST_MS = 500,          /* between two looks for new instances */
     BEAT_MS = 10000,        /* between two signs of life, and two rounds of tidying */
     CHANGES_KEPT_S = 300,   /* news are kept for so long */
@@ -359,14 +360,23 @@ shared_start(struct server_db *db, struct fault *why)
 }
 
 static void
+pause_ms(int64_t milliseconds)
+{
+    struct timespec wait = {.tv_sec = milliseconds / 1000,
+                            .tv_nsec = milliseconds % 1000 * 1000000L};
+    (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, NULL);
+}
+
+static void
 wait_for_news(struct server_db *db, int timeout_ms)
 {
-    if (db->kind->listen != NULL && db->kind->listen(db, timeout_ms)) {
-        return;
+    if (db->kind->listen == NULL || !db->kind->listen(db, timeout_ms)) {
+        pause_ms(timeout_ms < POLL_MS ? timeout_ms : POLL_MS);
     }
-    int wait_ms = timeout_ms < POLL_MS ? timeout_ms : POLL_MS;
-    struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000L};
-    (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, NULL);
+    int64_t since_ms = clock_monotonic_ms(clock_system()) - db->polled_ms;
+    if (since_ms < LEAST_MS) {
+        pause_ms(LEAST_MS - since_ms);
+    }
 }
 
 int
