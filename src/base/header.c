@@ -12,8 +12,9 @@
 bool
 header_find(const struct header *headers, size_t count, const char *name, struct span *ret_value)
 {
+    struct span wanted = span_of_text(name);
     for (size_t i = 0; i < count; i++) {
-        if (span_is_nocase(headers[i].name, name)) {
+        if (headers[i].name.size == wanted.size && span_equal_nocase(headers[i].name, wanted)) {
             *ret_value = headers[i].value;
             return true;
         }

@@ -16,14 +16,13 @@ lower_ascii(uint8_t byte)
 }
 
 bool
-span_is_nocase(struct span s, const char *text)
+span_equal_nocase(struct span a, struct span b)
 {
-    struct span other = span_of_text(text);
-    if (s.size != other.size) {
+    if (a.size != b.size) {
         return false;
     }
-    for (size_t i = 0; i < s.size; i++) {
-        if (lower_ascii(s.data[i]) != lower_ascii(other.data[i])) {
+    for (size_t i = 0; i < a.size; i++) {
+        if (a.data[i] != b.data[i] && lower_ascii(a.data[i]) != lower_ascii(b.data[i])) {
             return false;
         }
     }

@@ -44,8 +44,15 @@ span_is(struct span s, const char *text)
     return span_equal(s, span_of_text(text));
 }
 
-/* As span_is, the letters A-Z and a-z being one (ASCII only, no locale). */
-bool span_is_nocase(struct span s, const char *text);
+/* As span_equal and span_is, the letters A-Z and a-z being one (ASCII only, no locale). */
+bool span_equal_nocase(struct span a, struct span b);
+
+static inline bool
+span_is_nocase(struct span s, const char *text)
+{
+    struct span other = span_of_text(text); /* of a literal: no call of strlen when inlined */
+    return s.size == other.size && span_equal_nocase(s, other);
+}
 
 bool span_starts_with(struct span s, const char *prefix);
 
