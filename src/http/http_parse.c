@@ -81,15 +81,15 @@ refuse(struct http_head *head, int status, const char *clause)
     return HTTP_PARSE_REFUSED;
 }
 
+/* Without a branch per byte: hardly any text is refused. */
 static bool
 all_are(struct span text, uint8_t class)
 {
+    uint8_t common = class;
     for (size_t i = 0; i < text.size; i++) {
-        if ((char_class[text.data[i]] & class) == 0) {
-            return false;
-        }
+        common &= char_class[text.data[i]];
     }
-    return true;
+    return common != 0;
 }
 
 static struct span
@@ -172,6 +172,7 @@ take_method(struct http_head *head, struct span method)
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
         if (span_is(method, methods[i].text)) {
             head->method = methods[i].method;
+            return;
         }
     }
 }
