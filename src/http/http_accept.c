@@ -77,7 +77,7 @@ static SSL *
 new_tls(struct http_loop *loop, int fd)
 {
     SSL *ssl = SSL_new(current_tls(loop));
-    if (ssl == NULL || SSL_set_fd(ssl, fd) != 1) {
+    if (ssl == NULL || !http_socket_attach(ssl, loop->server->socket_method, fd)) {
         SSL_free(ssl);
         return NULL;
     }

@@ -3,9 +3,8 @@
  * Bytes to and from one peer, through TLS or as they are.
  *
  * Takes a connection and memory; gives a count, or that the socket is full or empty, has ended, or
- * is broken. Called on the thread of the connection's loop, which has SIGPIPE blocked: OpenSSL
- * writes with write(2). Must never leave anything in OpenSSL's error queue, or the next
- * connection's verdict would be read from it.
+ * is broken. Called on the thread of the connection's loop. Must never leave anything in OpenSSL's
+ * error queue, or the next connection's verdict would be read from it.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -35,7 +34,7 @@ tls_verdict(struct http_conn *conn, int result)
 static ssize_t
 socket_verdict(struct http_conn *conn)
 {
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
+    if (http_socket_may_retry(errno)) {
         return HTTP_IO_BLOCKED;
     }
     conn->broken = true;
@@ -56,7 +55,7 @@ ssize_t
 http_io_read(struct http_conn *conn, void *data, size_t size)
 {
     if (conn->ssl == NULL) {
-        ssize_t got = recv(conn->fd, data, size, 0);
+        ssize_t got = http_socket_receive(conn->fd, data, size);
         return got > 0 ? got : got == 0 ? HTTP_IO_ENDED : socket_verdict(conn);
     }
     conn->wants_write = false;
@@ -74,7 +73,7 @@ ssize_t
 http_io_write(struct http_conn *conn, const void *data, size_t size)
 {
     if (conn->ssl == NULL) {
-        ssize_t sent = send(conn->fd, data, size, MSG_NOSIGNAL);
+        ssize_t sent = http_socket_send(conn->fd, data, size);
         return sent > 0 ? sent : socket_verdict(conn);
     }
     int sent = SSL_write(conn->ssl, data, (int)size);

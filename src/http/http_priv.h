@@ -148,7 +148,8 @@ struct http_server {
     size_t listener_count;
     bool is_tls, is_started;
 
-    pthread_mutex_t tls_lock; /* protects tls */
+    BIO_METHOD *socket_method; /* http_socket.c */
+    pthread_mutex_t tls_lock;  /* protects tls */
     SSL_CTX *tls;
     _Atomic unsigned tls_version;
 
@@ -228,6 +229,13 @@ ssize_t http_io_read(struct http_conn *conn, void *data, size_t size);
 ssize_t http_io_write(struct http_conn *conn, const void *data, size_t size);
 bool http_io_has_pending(const struct http_conn *conn);
 void http_io_end(struct http_conn *conn); /* says close_notify and frees the TLS state */
+
+/* http_socket.c */
+ssize_t http_socket_receive(int fd, void *data, size_t size);
+ssize_t http_socket_send(int fd, const void *data, size_t size);
+bool http_socket_may_retry(int error);
+BIO_METHOD *http_socket_method(void); /* NULL: no memory; BIO_meth_free it after all its users */
+bool http_socket_attach(SSL *ssl, const BIO_METHOD *method, int fd); /* false: no memory */
 
 /* ---- http_warm.c ---- */
 /* A request was answered whole and the connection stays. */

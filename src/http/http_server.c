@@ -78,6 +78,11 @@ http_server_new(const struct http_server_options *options, struct http_server **
     if (server->is_tls) {
         http_server_set_tls(server, options->tls);
     }
+    server->socket_method = http_socket_method();
+    if (server->socket_method == NULL) {
+        http_server_free(server);
+        return fault_set(why, FAULT_MEMORY, "listen", "no memory for the server");
+    }
     int failed = http_listen(server, options, why);
     if (failed == 0) {
         failed = make_loops(server, options, why);
@@ -164,6 +169,7 @@ http_server_free(struct http_server *server)
     }
     free(server->loops);
     SSL_CTX_free(server->tls);
+    BIO_meth_free(server->socket_method);
     pthread_mutex_destroy(&server->tls_lock);
     free(server);
 }
