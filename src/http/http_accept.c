@@ -74,10 +74,10 @@ current_tls(struct http_loop *loop)
 }
 
 static SSL *
-new_tls(struct http_loop *loop, int fd)
+new_tls(struct http_loop *loop, struct http_conn *conn)
 {
     SSL *ssl = SSL_new(current_tls(loop));
-    if (ssl == NULL || !http_socket_attach(ssl, loop->server->socket_method, fd)) {
+    if (ssl == NULL || !http_socket_attach(ssl, loop->server->socket_method, conn)) {
         SSL_free(ssl);
         return NULL;
     }
@@ -98,13 +98,13 @@ open_conn(struct http_loop *loop, int fd, const struct sockaddr *peer)
     }
     SSL *ssl = NULL;
     if (loop->server->is_tls) {
-        ssl = new_tls(loop, fd);
+        ssl = new_tls(loop, conn);
         if (ssl == NULL) {
             give_conn(loop, conn);
             return false;
         }
     }
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = conn};
+    struct epoll_event event = http_conn_interest(conn, EPOLLIN);
     if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
         SSL_free(ssl);
         give_conn(loop, conn);

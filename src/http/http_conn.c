@@ -110,6 +110,8 @@ http_conn_open(struct http_conn *conn, int fd, SSL *ssl, const struct sockaddr *
     conn->peer_ended = false;
     conn->broken = false;
     conn->wants_write = false;
+    conn->readable = false;
+    conn->hung_up = false;
     clear_request(conn);
     set_peer(conn, peer);
     start_timer(conn, HTTP_TIMER_HEADERS);
@@ -473,13 +475,24 @@ wants_bytes(const struct http_conn *conn)
            conn->phase == HTTP_PHASE_DISCARD || conn->phase == HTTP_PHASE_LINGER;
 }
 
+/* Bytes are told of once, when they come: told of until they are read, each connection would be
+ * looked at again in the round after, for nothing. */
+struct epoll_event
+http_conn_interest(struct http_conn *conn, uint32_t events)
+{
+    return (struct epoll_event){
+        .events = events == EPOLLIN ? EPOLLIN | EPOLLRDHUP | EPOLLET : events,
+        .data.ptr = conn,
+    };
+}
+
 static void
 arm(struct http_conn *conn, uint32_t events)
 {
     if (conn->armed == events) {
         return;
     }
-    struct epoll_event event = {.events = events, .data.ptr = conn};
+    struct epoll_event event = http_conn_interest(conn, events); /* tells again of what is there */
     if (epoll_ctl(conn->loop->epoll_fd, EPOLL_CTL_MOD, conn->fd, &event) != 0) {
         http_conn_close(conn);
         return;
@@ -511,20 +524,19 @@ settle(struct http_conn *conn)
 }
 
 void
-http_conn_run(struct http_conn *conn, bool readable)
+http_conn_run(struct http_conn *conn)
 {
     conn->running = true;
     for (int reads = 0;; reads++) {
         while (step(conn)) {
         }
-        if (!wants_bytes(conn) || (!readable && !http_io_has_pending(conn))) {
+        if (!wants_bytes(conn) || (!conn->readable && !http_io_has_pending(conn))) {
             break;
         }
         if (reads == READS_PER_ROUND) {
-            http_loop_set_ready(conn->loop, conn); /* OpenSSL holds bytes: epoll will not tell */
+            http_loop_set_ready(conn->loop, conn); /* epoll will not tell of what is left */
             break;
         }
-        readable = false;
         if (!fill(conn)) {
             break;
         }
@@ -536,18 +548,20 @@ http_conn_run(struct http_conn *conn, bool readable)
 void
 http_conn_event(struct http_conn *conn, uint32_t events)
 {
+    conn->readable = true; /* whatever it is, reading shows it */
+    conn->hung_up |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     switch (conn->phase) {
     case HTTP_PHASE_HEAD:
     case HTTP_PHASE_BODY:
     case HTTP_PHASE_DISCARD:
     case HTTP_PHASE_LINGER:
-        http_conn_run(conn, true);
+        http_conn_run(conn);
         break;
     case HTTP_PHASE_WAIT:
         if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
             http_conn_close(conn); /* its answer will find nobody */
         } else {
-            arm(conn, 0); /* more bytes, or a half-close: after the answer */
+            arm(conn, EPOLLIN); /* more bytes, or a half-close: after the answer */
         }
         break;
     case HTTP_PHASE_WRITE:

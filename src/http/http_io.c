@@ -55,7 +55,7 @@ ssize_t
 http_io_read(struct http_conn *conn, void *data, size_t size)
 {
     if (conn->ssl == NULL) {
-        ssize_t got = http_socket_receive(conn->fd, data, size);
+        ssize_t got = http_socket_receive(conn, data, size);
         return got > 0 ? got : got == 0 ? HTTP_IO_ENDED : socket_verdict(conn);
     }
     conn->wants_write = false;
@@ -73,7 +73,7 @@ ssize_t
 http_io_write(struct http_conn *conn, const void *data, size_t size)
 {
     if (conn->ssl == NULL) {
-        ssize_t sent = http_socket_send(conn->fd, data, size);
+        ssize_t sent = http_socket_send(conn, data, size);
         return sent > 0 ? sent : socket_verdict(conn);
     }
     int sent = SSL_write(conn->ssl, data, (int)size);

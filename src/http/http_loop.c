@@ -138,7 +138,7 @@ run_ready(struct http_loop *loop)
         struct http_conn *next = conn->ready_next;
         conn->is_ready = false;
         if (conn->phase != HTTP_PHASE_CLOSED) {
-            http_conn_run(conn, false);
+            http_conn_run(conn);
         }
         conn = next;
     }

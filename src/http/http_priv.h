@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -78,12 +79,14 @@ struct http_conn {
     SSL *ssl;
     int fd;
     uint32_t slot;
-    uint32_t armed; /* epoll events */
+    uint32_t armed; /* EPOLLIN, EPOLLOUT */
     enum http_phase phase;
     uint64_t generation; /* of the request that waits for its answer; 0: none does */
 
     /* of the connection */
     bool handshaken, peer_ended, broken, wants_write, running, is_ready, in_handler;
+    bool readable; /* an event told of bytes that have not all been read; it will not tell again */
+    bool hung_up;  /* an event told of the peer's end, which lies behind those bytes */
     bool was_answered, is_warm; /* http_warm.c */
     int64_t answered_ms;
     /* of the current request; clear_request() */
@@ -195,8 +198,9 @@ void http_accept_evict(struct http_loop *loop); /* what other loops asked for */
 /* http_conn.c; all on the loop's thread */
 void http_conn_open(struct http_conn *conn, int fd, SSL *ssl, const struct sockaddr *peer);
 void http_conn_close(struct http_conn *conn);
+struct epoll_event http_conn_interest(struct http_conn *conn, uint32_t events);
 void http_conn_event(struct http_conn *conn, uint32_t events);
-void http_conn_run(struct http_conn *conn, bool readable);
+void http_conn_run(struct http_conn *conn);
 void http_conn_expired(struct http_conn *conn);
 void http_conn_drain(struct http_conn *conn);
 /* The answer is out, or the socket is full, or gone. */
@@ -231,11 +235,12 @@ bool http_io_has_pending(const struct http_conn *conn);
 void http_io_end(struct http_conn *conn); /* says close_notify and frees the TLS state */
 
 /* http_socket.c */
-ssize_t http_socket_receive(int fd, void *data, size_t size);
-ssize_t http_socket_send(int fd, const void *data, size_t size);
+ssize_t http_socket_receive(struct http_conn *conn, void *data, size_t size);
+ssize_t http_socket_send(const struct http_conn *conn, const void *data, size_t size);
 bool http_socket_may_retry(int error);
 BIO_METHOD *http_socket_method(void); /* NULL: no memory; BIO_meth_free it after all its users */
-bool http_socket_attach(SSL *ssl, const BIO_METHOD *method, int fd); /* false: no memory */
+bool http_socket_attach(SSL *ssl, const BIO_METHOD *method,
+                        struct http_conn *conn); /* false: no memory */
 
 /* ---- http_warm.c ---- */
 /* A request was answered whole and the connection stays. */

@@ -11,22 +11,27 @@
  * syscall(2), which is none.
  */
 #include <errno.h>
-#include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "http/http_priv.h"
 
 ssize_t
-http_socket_receive(int fd, void *data, size_t size)
+http_socket_receive(struct http_conn *conn, void *data, size_t size)
 {
-    return syscall(SYS_recvfrom, fd, data, size, 0, NULL, NULL);
+    ssize_t got = syscall(SYS_recvfrom, conn->fd, data, size, 0, NULL, NULL);
+    /* What comes from here on is an event of its own, so that nobody need read until EAGAIN. The
+     * peer's end is none, if it came with the bytes and was told of with them. */
+    if (got <= 0 || ((size_t)got < size && !conn->hung_up)) {
+        conn->readable = false;
+    }
+    return got;
 }
 
 ssize_t
-http_socket_send(int fd, const void *data, size_t size)
+http_socket_send(const struct http_conn *conn, const void *data, size_t size)
 {
-    return syscall(SYS_sendto, fd, data, size, MSG_NOSIGNAL, NULL, 0);
+    return syscall(SYS_sendto, conn->fd, data, size, MSG_NOSIGNAL, NULL, 0);
 }
 
 bool
@@ -35,18 +40,12 @@ http_socket_may_retry(int error)
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
-/* ---- the BIO: its data is the descriptor, which stays the connection's to close ---- */
-
-static int
-bio_fd(BIO *bio)
-{
-    return (int)(intptr_t)BIO_get_data(bio);
-}
+/* ---- the BIO: its data is the connection, whose socket it does not close ---- */
 
 static int
 bio_read(BIO *bio, char *data, size_t size, size_t *ret_size)
 {
-    ssize_t got = http_socket_receive(bio_fd(bio), data, size);
+    ssize_t got = http_socket_receive(BIO_get_data(bio), data, size);
     BIO_clear_retry_flags(bio);
     if (got > 0) {
         *ret_size = (size_t)got;
@@ -63,7 +62,8 @@ bio_read(BIO *bio, char *data, size_t size, size_t *ret_size)
 static int
 bio_write(BIO *bio, const char *data, size_t size, size_t *ret_size)
 {
-    ssize_t sent = http_socket_send(bio_fd(bio), data, size);
+    const struct http_conn *conn = BIO_get_data(bio);
+    ssize_t sent = http_socket_send(conn, data, size);
     BIO_clear_retry_flags(bio);
     if (sent > 0) {
         *ret_size = (size_t)sent;
@@ -101,13 +101,13 @@ http_socket_method(void)
 }
 
 bool
-http_socket_attach(SSL *ssl, const BIO_METHOD *method, int fd)
+http_socket_attach(SSL *ssl, const BIO_METHOD *method, struct http_conn *conn)
 {
     BIO *bio = BIO_new(method);
     if (bio == NULL) {
         return false;
     }
-    BIO_set_data(bio, (void *)(intptr_t)fd);
+    BIO_set_data(bio, conn);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
     return true;

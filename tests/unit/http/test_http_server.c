@@ -186,6 +186,21 @@ test_answers_a_client_that_has_half_closed(void **state)
     close(fd);
 }
 
+/* One event tells of both. */
+static void
+test_an_end_that_comes_with_the_request_is_not_missed(void **state)
+{
+    struct http_fixture *f = *state;
+    for (int i = 0; i < 20; i++) {
+        int fd = client_connect(f->port);
+        client_send(fd, GET("/now"));
+        shutdown(fd, SHUT_WR);
+        assert_true(client_read_answer(fd, reply, sizeof reply) > 0);
+        assert_in_range(client_ms_until_closed(fd), 0, 1000); /* not first after 2 s without use */
+        close(fd);
+    }
+}
+
 static void
 test_an_answer_for_a_client_that_has_gone_is_released(void **state)
 {
@@ -690,6 +705,7 @@ main(void)
         STARTED(test_keeps_the_connection_for_requests_in_order),
         STARTED(test_a_request_may_come_byte_by_byte),
         STARTED(test_answers_a_client_that_has_half_closed),
+        STARTED(test_an_end_that_comes_with_the_request_is_not_missed),
         STARTED(test_an_answer_for_a_client_that_has_gone_is_released),
         MADE(test_any_thread_may_answer_any_loop),
         STARTED(test_pipelined_requests_wait_for_the_late_answer),
