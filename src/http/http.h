@@ -34,8 +34,9 @@ struct http_request {
     struct span query; /* behind '?', raw; empty if there is none */
     const struct header *headers;
     size_t header_count;
-    struct span body; /* empty in on_head */
-    char peer[46];    /* address as text */
+    struct span body;   /* empty in on_head */
+    int64_t arrived_us; /* monotonic: when the loop woke up for its last bytes */
+    char peer[46];      /* address as text */
     bool peer_is_loopback;
 };
 

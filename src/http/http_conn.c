@@ -200,21 +200,22 @@ http_conn_answered(struct http_conn *conn)
     }
 }
 
-static struct http_request
-make_request(const struct http_conn *conn)
+/* In place: returned by value it would be copied with loads wider than the stores just made, for
+ * which a processor waits. */
+static void
+make_request(const struct http_conn *conn, struct http_request *ret_request)
 {
     const struct http_head *head = &conn->block->head;
-    struct http_request request = {
-        .method = head->method,
-        .method_text = head->method_text,
-        .path = head->path,
-        .query = head->query,
-        .headers = head->headers,
-        .header_count = head->header_count,
-        .peer_is_loopback = conn->peer_is_loopback,
-    };
-    memcpy(request.peer, conn->peer, sizeof request.peer);
-    return request;
+    ret_request->method = head->method;
+    ret_request->method_text = head->method_text;
+    ret_request->path = head->path;
+    ret_request->query = head->query;
+    ret_request->headers = head->headers;
+    ret_request->header_count = head->header_count;
+    ret_request->body = span_of(NULL, 0);
+    ret_request->arrived_us = conn->loop->now_us;
+    ret_request->peer_is_loopback = conn->peer_is_loopback;
+    memcpy(ret_request->peer, conn->peer, sizeof ret_request->peer);
 }
 
 /* The request is complete, or its body went too far: the handler's turn. */
@@ -230,7 +231,8 @@ dispatch(struct http_conn *conn, bool too_large)
         return;
     }
     http_count(&loop->requests);
-    struct http_request request = make_request(conn);
+    struct http_request request;
+    make_request(conn, &request);
     if (too_large) {
         conn->linger_after = true;
     } else {
@@ -288,7 +290,8 @@ begin_request(struct http_conn *conn)
     conn->is_head = head->method == HTTP_HEAD;
     conn->http10 = head->version == 10;
     conn->close_after = !head->keeps_alive;
-    struct http_request request = make_request(conn);
+    struct http_request request;
+    make_request(conn, &request);
     struct http_verdict verdict = handler->on_head(handler->self, &request);
     switch (verdict.body) {
     case HTTP_BODY_READ:

@@ -297,6 +297,13 @@ take_event(struct http_loop *loop, const struct epoll_event *event)
 }
 
 static void
+look_at_clock(struct http_loop *loop)
+{
+    loop->now_us = clock_system_monotonic_us();
+    loop->now_ms = loop->now_us / 1000;
+}
+
+static void
 run_round(struct http_loop *loop)
 {
     struct http_server *server = loop->server;
@@ -310,7 +317,7 @@ run_round(struct http_loop *loop)
     if (blocks && server->on_busy != NULL) {
         server->on_busy(server->handler.self);
     }
-    loop->now_ms = clock_monotonic_ms(clock_system());
+    look_at_clock(loop);
     for (int i = 0; i < count; i++) {
         take_event(loop, &events[i]);
     }
@@ -337,7 +344,7 @@ http_loop_run(void *self)
     if (server->on_loop_start != NULL) {
         server->on_loop_start(server->handler.self, loop->index);
     }
-    loop->now_ms = clock_monotonic_ms(clock_system());
+    look_at_clock(loop);
     check_listening(loop);
     while (!is_over(loop)) {
         run_round(loop);

@@ -113,8 +113,8 @@ struct http_loop {
     uint32_t index;
     pthread_t thread;
     int epoll_fd;
-    int reserve_fd; /* given up for a moment when descriptors run out */
-    int64_t now_ms;
+    int reserve_fd;          /* given up for a moment when descriptors run out */
+    int64_t now_us, now_ms;  /* since when this round goes; one reading of the clock for all */
     int64_t accept_again_ms; /* listening is suspended until then; 0: it is not */
     bool listening, draining;
     struct http_timers timers;

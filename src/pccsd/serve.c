@@ -114,7 +114,7 @@ serving_begin(struct daemon *daemon, struct http_ticket ticket, const struct htt
         .is_v3 = path_is_v3(http->path),
     };
     struct exchange *exchange = &serving.exchange;
-    exchange->started_us = clock_system_monotonic_us();
+    exchange->started_us = http->arrived_us;
     exchange->method = method_word(http->method);
     exchange->route = ROUTE_COUNT;
     exchange_set_path(exchange, http->path);
