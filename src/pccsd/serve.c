@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#include "base/hex.h"
 #include "base/mem.h"
 #include "metrics/metrics.h"
 #include "pccsd/access_log.h"
@@ -70,19 +69,34 @@ request_id_is_fine(struct span id)
     return true;
 }
 
+/* The low halves of eight bytes as hex digits, all at once. */
+static void
+put_digits(uint64_t halves, char out[8])
+{
+    const uint64_t each = 0x0101010101010101U;
+    halves &= 0x0f * each;
+    uint64_t above_nine = ((halves + 6 * each) >> 4) & each;
+    uint64_t digits = halves + '0' * each + above_nine * ('a' - '0' - 10);
+    memcpy(out, &digits, sizeof digits);
+}
+
 /* 32 hex digits. The system is asked for random bytes once in sixteen requests. */
 static void
 request_id_make(char out[LIMIT_REQUEST_ID_CHARS + 1])
 {
-    static _Thread_local uint8_t pool[256];
+    static _Thread_local uint64_t pool[32];
     static _Thread_local size_t left;
-    if (left < 16) {
+    if (left == 0) {
         /* up to 256 bytes come whole and at once once the system is seeded (getrandom(2)) */
         must(getrandom(pool, sizeof pool, 0) == (ssize_t)sizeof pool);
-        left = sizeof pool;
+        left = ARRAY_COUNT(pool);
     }
-    left -= 16;
-    hex_encode_lower(span_of(pool + left, 16), out);
+    for (size_t at = 0; at < 32; at += 16) {
+        uint64_t random = pool[--left];
+        put_digits(random, out + at);
+        put_digits(random >> 4, out + at + 8);
+    }
+    out[32] = '\0';
 }
 
 static bool
@@ -90,30 +104,32 @@ path_is_v3(struct span path)
 {
     static const char prefix[] = "/sgx/certification/v3";
     enum { PREFIX_SIZE = sizeof prefix - 1 };
-    return path.size >= PREFIX_SIZE && span_is_nocase(span_of(path.data, PREFIX_SIZE), prefix) &&
+    /* the digit first: it tells most paths apart */
+    return path.size >= PREFIX_SIZE && path.data[PREFIX_SIZE - 1] == '3' &&
+           span_is_nocase(span_of(path.data, PREFIX_SIZE), prefix) &&
            (path.size == PREFIX_SIZE || path.data[PREFIX_SIZE] == '/');
 }
 
-/* The path as the log shows it: cut to what fits, printable or '?'. */
+/* The path as the log shows it, cut to what fits. */
 static void
 exchange_set_path(struct exchange *exchange, struct span path)
 {
     size_t size = path.size < EXCHANGE_PATH_SIZE - 1 ? path.size : EXCHANGE_PATH_SIZE - 1;
-    for (size_t i = 0; i < size; i++) {
-        exchange->path[i] = path.data[i] > ' ' && path.data[i] < 0x7f ? (char)path.data[i] : '?';
-    }
-    exchange->path[size] = '\0';
+    /* visible ASCII, or it would be no request */
+    must(span_to_text(span_of(path.data, size), exchange->path, sizeof exchange->path));
 }
 
-static struct serving
-serving_begin(struct daemon *daemon, struct http_ticket ticket, const struct http_request *http)
+/* In place, and its texts not zeroed before they are filled: it is made for every hit. */
+static void
+serving_begin(struct serving *serving, struct daemon *daemon, struct http_ticket ticket,
+              const struct http_request *http)
 {
-    struct serving serving = {
-        .daemon = daemon,
-        .ticket = ticket,
-        .is_v3 = path_is_v3(http->path),
-    };
-    struct exchange *exchange = &serving.exchange;
+    serving->daemon = daemon;
+    serving->ticket = ticket;
+    serving->match = (struct route_match){0};
+    serving->is_v3 = path_is_v3(http->path);
+    serving->if_none_match = span_of(NULL, 0);
+    struct exchange *exchange = &serving->exchange;
     exchange->started_us = http->arrived_us;
     exchange->method = method_word(http->method);
     exchange->route = ROUTE_COUNT;
@@ -126,8 +142,7 @@ serving_begin(struct daemon *daemon, struct http_ticket ticket, const struct htt
     } else {
         request_id_make(exchange->request_id);
     }
-    header_find(http->headers, http->header_count, "If-None-Match", &serving.if_none_match);
-    return serving;
+    header_find(http->headers, http->header_count, "If-None-Match", &serving->if_none_match);
 }
 
 /* ---- step 2: validate ---- */
@@ -371,7 +386,8 @@ static void
 serve_request(void *self, struct http_ticket ticket, const struct http_request *http)
 {
     struct daemon *daemon = self;
-    struct serving serving = serving_begin(daemon, ticket, http);
+    struct serving serving;
+    serving_begin(&serving, daemon, ticket, http);
     struct request request;
     struct fault why = {0};
     struct response *response = NULL;
@@ -421,7 +437,8 @@ static void
 serve_too_large(void *self, struct http_ticket ticket, const struct http_request *http)
 {
     struct daemon *daemon = self;
-    struct serving serving = serving_begin(daemon, ticket, http);
+    struct serving serving;
+    serving_begin(&serving, daemon, ticket, http);
     struct fault why = {0};
     if (admit(daemon, http, &serving.match, &why) == 0) {
         serving.exchange.route = serving.match.route;
