@@ -10,6 +10,8 @@
  */
 #include "request/request.h"
 
+#include <stddef.h>
+
 #include "base/mem.h"
 #include "request/request_priv.h"
 
@@ -253,6 +255,7 @@ parse_crl(struct span query, const struct request_policy *policy, struct request
     if (!query_decode(raw, QUERY_PLUS_IS_PLUS, key->url, sizeof key->url - 1, &url)) {
         return refuse(why, "uri", "at most 2048 characters without broken escapes");
     }
+    key->url[url.size] = '\0';
     if (!crl_url_is_allowed(url, policy)) {
         return refuse(why, "uri", "a CRL of Intel's or of the configured PCS (api.md, GET crl)");
     }
@@ -433,12 +436,34 @@ parse_evalnumbers(enum product product, struct request *request)
     return 0;
 }
 
+/* Nothing, as far as anybody looks: numbers are 0, texts are empty. Zeroing the texts' 8 KB would
+ * be the dearest thing that this room does for a request. */
+static void
+clear(struct request *request)
+{
+    struct item_key *key = &request->key;
+    memset(key, 0, offsetof(struct item_key, platform));
+    key->platform.qeid[0] = '\0';
+    key->platform.pceid[0] = '\0';
+    key->raw.cpusvn[0] = '\0';
+    key->raw.pcesvn[0] = '\0';
+    key->url[0] = '\0';
+    request->encrypted_ppid[0] = '\0';
+    request->encrypted_ppid_is_zero = false;
+    request->encoding = CRL_ENCODING_HEX;
+    request->update = UPDATE_STANDARD;
+    request->source = PLATFORMS_SOURCE_REG;
+    request->peek = false;
+    request->refresh_certs = false;
+    request->fmspc_list[0] = '\0';
+}
+
 int
 request_parse(const struct route_match *match, struct span query,
               const struct request_policy *policy, struct request *ret_request, struct fault *why)
 {
     struct request *request = ret_request;
-    memset(request, 0, sizeof *request);
+    clear(request);
     request->route = match->route;
     request->api_version = match->api_version;
     request->key.api_version = 4; /* one cache for both versions, but for TCB info and identities */

@@ -69,8 +69,8 @@ enum item_kind {
     ITEM_POLICIES     /* fmspc: its default appraisal policies */
 };
 
-/* The key of a cached item. Members that the kind does not name are zero (make keys with
- * designated initialisers). */
+/* The key of a cached item. Members that the kind does not name are 0, texts empty (make keys with
+ * designated initialisers). What stands behind the end of a text means nothing. */
 struct item_key {
     enum item_kind kind;
     unsigned api_version; /* 3 or 4: of TCB info and identities; 4 for all else */

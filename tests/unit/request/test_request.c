@@ -473,10 +473,12 @@ static void
 test_keys_of_a_request_hold_nothing_of_the_one_before(void **state)
 {
     assert_int_equal(parse(ROUTE_CRL, "uri=https://certprx.adsdcsp.com/IntelSGXRootCA.der"), 0);
+    assert_int_equal(parse(ROUTE_PCKCERT, "qeid=ab&" GOOD_TCB "&pceid=0000"), 0);
+    assert_string_equal(request.key.url, "");
     assert_int_equal(parse(ROUTE_SGX_TCB, "fmspc=00906EA10000"), 0);
     struct item_key expected = {
         .kind = ITEM_TCBINFO, .api_version = 4, .product = PRODUCT_SGX, .fmspc = {"00906EA10000"}};
-    assert_memory_equal(&request.key, &expected, sizeof expected);
+    assert_true(item_key_equal(&request.key, &expected)); /* which compares every member */
 }
 
 int
