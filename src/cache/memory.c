@@ -51,7 +51,7 @@ struct memory {
     pthread_mutex_t mutex; /* protects hand, bytes, items and the rings of entries */
     struct entry *hand;    /* the ring of all entries; NULL while empty */
     uint64_t bytes, items, bytes_max;
-    uint64_t hash_start;
+    uint64_t secrets[2]; /* of memory_hash */
 };
 
 void
@@ -78,26 +78,39 @@ memory_new(int64_t bytes_max)
         free(memory);
         return NULL;
     }
-    if (getrandom(&memory->hash_start, sizeof memory->hash_start, 0) < 0) {
-        memory->hash_start = (uint64_t)(uintptr_t)memory; /* address space layout is random too */
+    if (getrandom(memory->secrets, sizeof memory->secrets, 0) < 0) {
+        memory->secrets[0] = (uint64_t)(uintptr_t)memory; /* address space layout is random too */
+        memory->secrets[1] = 0x9e3779b97f4a7c15U;
     }
+    memory->secrets[1] |= 1; /* 0 would make all keys one */
     memory->bytes_max = bytes_max > 0 ? (uint64_t)bytes_max : 0;
     pthread_mutex_init(&memory->mutex, NULL);
     return memory;
 }
 
-/* FNV-1a from a start that is secret per process, finished by a multiply-xor so that low bits
- * differ: whoever chooses keys cannot choose their buckets. */
+/* Both halves of the product, folded: every bit of either factor moves all of the result. */
+static uint64_t
+fold(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Eight bytes at a time, from two numbers that are secret per process: whoever chooses keys cannot
+ * choose their buckets. */
 static unsigned long
 memory_hash(const struct memory *memory, struct span key)
 {
-    uint64_t hash = memory->hash_start;
-    for (size_t i = 0; i < key.size; i++) {
-        hash = (hash ^ key.data[i]) * 0x100000001b3U;
+    uint64_t hash = memory->secrets[0] ^ key.size;
+    size_t at = 0;
+    for (; at + 8 <= key.size; at += 8) {
+        uint64_t word;
+        memcpy(&word, key.data + at, sizeof word);
+        hash = fold(hash ^ word, memory->secrets[1]);
     }
-    hash ^= hash >> 32;
-    hash *= 0x9e3779b97f4a7c15U;
-    return (unsigned long)(hash ^ (hash >> 29));
+    uint64_t rest = 0;
+    memcpy(&rest, key.data + at, key.size - at);
+    return (unsigned long)fold(hash ^ rest, memory->secrets[1]);
 }
 
 static int

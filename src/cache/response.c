@@ -63,15 +63,16 @@ struct lines {
     size_t used;
 };
 
-static void
+static inline void
 lines_put(struct lines *lines, const char *text, size_t size)
 {
     memcpy(lines->out + lines->used, text, size);
     lines->used += size;
 }
 
-/* Appends a line if it fits whole; a line that does not fit is left out whole. */
-static void
+/* Appends a line if it fits whole; a line that does not fit is left out whole. Inline, so that the
+ * sizes of names, which are literals, are known when it is compiled. */
+static inline void
 lines_add(struct lines *lines, const char *name, const char *value)
 {
     size_t name_size = strlen(name);
