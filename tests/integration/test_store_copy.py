@@ -16,6 +16,7 @@ import pytest
 
 from admin import Admin
 from clients import pckcert_path, register
+from database_server import DatabaseError
 from harness import ADMIN_TOKEN, TDX, V4, Service, clean_environment, program
 from terminal import Terminal
 
@@ -113,9 +114,11 @@ class Copying:
         shutil.copy(origin.folder / "pckcache.db", self.source)
 
     def words(self, source=None, target=None):
-        return ["store", "copy", "--from", source or f"sqlite:{self.source}", "--to",
-                target or f"sqlite:{self.target}", "--trust-anchor", self.simulator.root,
-                "--upstream", self.simulator.uri]
+        names = [source or f"sqlite:{self.source}", target or f"sqlite:{self.target}"]
+        are_files = any(not str(name).endswith(".json") for name in names)
+        return ["store", "copy", "--from", names[0], "--to", names[1],
+                *(["--upstream", self.simulator.uri] if are_files else []),
+                "--trust-anchor", self.simulator.root]
 
     def run(self, *more, source=None, target=None, **others):
         return self.admin.run(*self.words(source, target), *more, **others)
@@ -370,3 +373,196 @@ def test_a_newer_item_in_the_target_is_kept_and_told(copying, simulator, tmp_pat
     back = copying.counts(source=copying.target, target=old)
     assert back["items"]["copied"] == counts["items"]["newer"]
     assert rows(old) == before
+
+
+def test_what_only_the_target_has_is_not_lost(copying, fleet):
+    copying.counts()
+    everything = rows(copying.target)
+    first, second, third = fleet[0]["qe_id"], fleet[1]["qe_id"], fleet[9]["qe_id"]
+    assert fleet[9]["platform_manifest"]
+    other = "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF"
+    change(
+        copying.source,
+        # the target alone has its manifest; its certificates are to be written
+        f"UPDATE platforms SET platform_manifest = X'' WHERE qe_id = '{third}'",
+        f"UPDATE platforms_registered SET state = 0 WHERE qe_id = '{3:032X}'")
+    change(
+        copying.target,
+        f"DELETE FROM platform_tcbs WHERE qe_id = '{third}'",
+        # a raw TCB that the source does not know, one certificate more, a queue that moved on
+        f"INSERT INTO platform_tcbs SELECT qe_id, pce_id, '{other}', pce_svn, tcbm, created_time,"
+        f" updated_time FROM platform_tcbs WHERE qe_id = '{first}' LIMIT 1",
+        f"UPDATE platforms_registered SET platform_manifest = X'CD' WHERE qe_id = '{0:032X}'"
+        " AND cpu_svn = ''")
+    change(copying.source, f"DELETE FROM pck_cert WHERE rowid ="
+           f" (SELECT max(rowid) FROM pck_cert WHERE qe_id = '{second}')")
+    counts = copying.counts()
+    assert sums(counts, "copied") == [0, 1, 1, 0], counts
+    newer = copying.listed(counts, "newer")
+    assert f"platform {first}/0000" in newer and f"platform {second}/0000" in newer, newer
+    assert sums(counts, "newer") == [0, 2, 2, 0], counts
+    kept = rows(copying.target)
+    assert kept["platforms"] == everything["platforms"]
+    assert kept["pck_cert"] == everything["pck_cert"]
+    assert len(kept["platform_tcbs"]) == len(everything["platform_tcbs"]) + 1
+
+
+def test_a_default_policy_of_the_target_s_own_stays_the_default(copying):
+    copying.counts()
+    change(copying.source, "DELETE FROM appraisal_policies WHERE is_default = 0")
+    # the target's administrator has made the other one the default, as the service would
+    change(copying.target, "UPDATE appraisal_policies SET is_default = 1 - is_default")
+    before = rows(copying.target)
+    counts = copying.counts()
+    assert counts["policies"] == {"copied": 0, "same": 0, "newer": 1, "skipped": 0, "differs": 0}
+    change(copying.target, "DELETE FROM appraisal_policies WHERE is_default = 0")
+    counts = copying.counts()
+    assert "chosen its default" in str(counts["listed"]), counts
+    assert rows(copying.target) == before
+    change(copying.target, "DELETE FROM appraisal_policies")
+    assert copying.counts()["policies"]["copied"] == 1
+    assert rows(copying.target)["appraisal_policies"] == rows(copying.source)["appraisal_policies"]
+
+
+def test_verify_only_tells_each_difference_and_writes_nothing(copying, fleet):
+    copying.counts()
+    missing, changed = fleet[0]["qe_id"], fleet[9]["qe_id"]
+    change(copying.target,
+           f"DELETE FROM platforms WHERE qe_id = '{missing}'",
+           f"UPDATE platforms SET platform_manifest = X'00' WHERE qe_id = '{changed}'",
+           f"DELETE FROM platforms_registered WHERE qe_id = '{2:032X}' AND cpu_svn = ''",
+           "DELETE FROM enclave_identities WHERE id = 2",
+           "UPDATE appraisal_policies SET policy = X'00' WHERE is_default = 0")
+    before = rows(copying.target)
+    counts = copying.counts("--verify-only", status=1)
+    assert sums(counts, "differs") == [1, 2, 1, 1] and not counts["complete"], counts
+    assert f"platform {missing}/0000" in copying.listed(counts, "missing")
+    assert f"platform {changed}/0000" in copying.listed(counts, "differs")
+    assert rows(copying.target) == before
+    done = copying.run("--verify-only", "--quiet")
+    assert done.status == 1 and done.out == "", done
+    assert "5 things are not in the target as they are in the source" in done.err, done
+    counts = copying.counts()
+    assert sums(counts, "copied") == [1, 2, 1, 1], counts
+    assert rows(copying.target) == rows(copying.source)
+
+
+# ---- kills, a full disk, progress ----
+
+
+def grow(path, fleet, count):
+    database.multiply(path, fleet[0]["qe_id"], count)
+
+
+def wait_for(condition, process, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come so far"
+        assert process.poll() is None, "it has ended already"
+        time.sleep(0.005)
+
+
+def start(copying, **more):
+    return subprocess.Popen([str(program("pccsadmin")), *map(str, copying.words(**more))],
+                            cwd=copying.admin.folder, env=clean_environment(),
+                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)
+
+
+def platform_count(path):
+    try:
+        return number(path, "SELECT count(*) FROM platforms")
+    except sqlite3.OperationalError:  # not there, or no table yet
+        return -1
+
+
+def test_a_copy_that_is_killed_goes_on(copying, fleet):
+    grow(copying.source, fleet, 2000)
+    had = -1
+    for least in (-1, 0, 500, 1200):
+        process = start(copying)
+        wait_for(lambda at_least=least: platform_count(copying.target) >= at_least, process)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(20) == -signal.SIGKILL
+        assert platform_count(copying.target) >= had
+        had = platform_count(copying.target)
+    assert had >= 1200
+    counts = copying.counts()
+    assert counts["complete"] and counts["platforms"]["same"] >= had, counts
+    assert counts["platforms"]["same"] + counts["platforms"]["copied"] == 2013
+    assert rows(copying.target) == rows(copying.source)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 3 MB; root only."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0 or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(folder)],
+            stderr=subprocess.DEVNULL).returncode != 0:
+        pytest.skip("cannot mount a small file system here: needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_target_stops_it_and_it_goes_on_once_there_is_room(copying, fleet, small_disk):
+    grow(copying.source, fleet, 1500)
+    target = small_disk / "target.db"
+    done = copying.run(target=f"sqlite:{target}")
+    assert done.status == 1 and "full" in done.err, done
+    assert "run it again" in done.err, done
+    had = platform_count(target)
+    assert 0 < had < 1500
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    counts = copying.counts(target=target)
+    assert counts["complete"] and counts["platforms"]["same"] == had, counts
+    assert rows(target) == rows(copying.source)
+
+
+def test_progress_is_one_line_on_a_terminal(copying, fleet):
+    grow(copying.source, fleet, 3000)
+    with Terminal([program("pccsadmin"), *copying.words()], clean_environment(),
+                  copying.admin.folder) as terminal:
+        terminal.expect(" of 3013 platforms, ")
+        terminal.expect("/s, ")
+        terminal.expect(" left")
+        assert terminal.end(60) == 0, terminal.seen
+    last = terminal.seen[terminal.seen.rindex("\r\x1b[K"):]
+    assert "3013 copied" in last and "left" not in last, terminal.seen
+
+
+# ---- database servers ----
+
+
+def test_from_sqlite_over_both_servers_and_back(copying, tmp_path, simulator, postgres_server,
+                                                mariadb_server, fleet):
+    grow(copying.source, fleet, 300)
+    stores = [copying.source]
+    for server in (postgres_server, mariadb_server):
+        stores.append(config_of(tmp_path / server.kind, simulator,
+                                server.configuration(server.create_database())))
+    stores.append(copying.target)
+    first = None
+    for server, source, target in zip((postgres_server, mariadb_server, None), stores, stores[1:]):
+        target = target if server else f"sqlite:{target}"
+        if server is postgres_server:
+            process = start(copying, target=target)
+            wait_for(lambda: server_count(server, target) > 0, process)
+            process.kill()
+            process.wait(20)
+        counts = copying.counts(source=source, target=target)
+        assert counts["complete"] and counts["listed"] == [], counts
+        again = copying.counts("--verify-only", source=source, target=target)
+        first = first or again
+        assert sums(again, "same") == sums(first, "same") and again["complete"], again
+        assert postgres_server.service_password not in json.dumps(counts)
+    assert rows(copying.target) == rows(copying.source)
+
+
+def server_count(server, configuration):
+    section = json.loads(configuration.read_text())[server.kind]
+    try:
+        return int(server.query("SELECT count(*) FROM platforms", section["database"])[0][0])
+    except DatabaseError:  # no table yet
+        return -1
