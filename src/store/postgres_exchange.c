@@ -16,7 +16,8 @@
 #include "store/postgres_priv.h"
 
 enum {
-    ANSWER_BYTES = 64 * 1024 * 1024, /* 100 rows with the largest manifests that are taken */
+    ANSWER_BYTES =
+        128 * 1024 * 1024, /* a page of the largest policies or manifests that are taken */
     NUMBER_SIZE = 24,
     NAME_SIZE = 16,
     ROWS_FIRST = 8,

@@ -60,6 +60,7 @@ static const struct {
     {"42501", "the database user may not do this", SCHEMA},
     {"42P01", "a table is missing", SCHEMA},
     {"42703", "a column is missing", SCHEMA},
+    {"42P05", "a prepared statement is there already: is there a pooler in between?", LOST},
     {"42P07", "the table is there already", PLAIN},
     {"42710", "it is there already", PLAIN},
     {"42", "the tables are not as they should be", SCHEMA},
@@ -74,13 +75,6 @@ state_find(const char *state)
         i++; /* the last row is every state's */
     }
     return i;
-}
-
-const char *
-postgres_state(const PGresult *result)
-{
-    const char *state = pq.result_error_field(result, PG_DIAG_SQLSTATE);
-    return state != NULL ? state : "";
 }
 
 /* libpq's messages have several lines and end in one more. */
@@ -104,6 +98,7 @@ static int
 stateless_fault(struct postgres_connection *own, const char *message, struct fault *why)
 {
     own->base.base.is_lost = true;
+    own->state[0] = '\0';
     if (pq.status(own->handle) != CONNECTION_BAD && strstr(message, "out of memory") != NULL) {
         return fault_set(why, FAULT_MEMORY, "store", "no memory for the server's answer");
     }
@@ -121,6 +116,7 @@ int
 postgres_fault_late(struct postgres_connection *own, struct fault *why)
 {
     own->base.base.is_lost = true;
+    own->state[0] = '\0';
     return fault_set(why, FAULT_STORE, "store", "the server did not answer within %d s",
                      own->base.statement_ms / 1000);
 }
@@ -128,11 +124,12 @@ postgres_fault_late(struct postgres_connection *own, struct fault *why)
 int
 postgres_fault(struct postgres_connection *own, const PGresult *result, struct fault *why)
 {
-    const char *state = postgres_state(result);
+    const char *state = pq.result_error_field(result, PG_DIAG_SQLSTATE);
     const char *message = pq.result_error_field(result, PG_DIAG_MESSAGE_PRIMARY);
-    if (state[0] == '\0') {
+    if (state == NULL) {
         return stateless_fault(own, pq.result_error_message(result), why);
     }
+    snprintf(own->state, sizeof(own->state), "%s", state);
     size_t row = state_find(state);
     enum meaning meaning = states[row].meaning;
     own->base.base.is_conflict |= meaning == CONFLICT;

@@ -68,6 +68,8 @@ int postgres_library_load(struct fault *why) must_check;
 
 /* ---- a connection ---- */
 
+enum { POSTGRES_STATE_SIZE = 6 };
+
 struct postgres_connection {
     struct server_connection base; /* first */
     PGconn *handle;
@@ -75,6 +77,7 @@ struct postgres_connection {
     bool can_notify;   /* LISTEN and NOTIFY may be asked of it */
     bool has_news;     /* NOTIFY goes with the commit */
     int server_ms;     /* the deadline that the server keeps by itself; 0: not told yet */
+    char state[POSTGRES_STATE_SIZE]; /* of the last refusal; "": the connection failed */
     bool is_prepared[SQL_COUNT];
 };
 
@@ -86,8 +89,6 @@ postgres_of(struct db_connection *connection)
 
 /* ---- postgres_fault.c ---- */
 
-enum { POSTGRES_STATE_SIZE = 6 };
-
 /* What a refusal of the server means, in plain words and then in its own; marks the connection as
  * lost, or the transaction as one that lost against another. */
 int postgres_fault(struct postgres_connection *own, const PGresult *result, struct fault *why);
@@ -96,8 +97,6 @@ int postgres_fault_lost(struct postgres_connection *own, struct fault *why);
 int postgres_fault_late(struct postgres_connection *own, struct fault *why);
 /* Why no connection came to be: libpq's own words, in which the server's state code stands. */
 int postgres_fault_connect(const char *message, struct fault *why);
-/* The state code of a refused statement, "" if there is none. */
-const char *postgres_state(const PGresult *result);
 
 /* ---- postgres_connect.c ---- */
 

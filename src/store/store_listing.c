@@ -18,15 +18,19 @@ enum {
 struct platform_page {
     struct store_platform *platforms; /* PAGE_PLATFORMS of them */
     size_t count;
+    size_t rows_max; /* of a page; an engine that has all rows at once takes fewer */
     struct buf last_qeid, last_pceid; /* the row before the next page */
     bool more;
 };
 
 static int
-page_init(struct platform_page *page, struct fault *why)
+page_init(struct platform_page *page, const struct db *db, struct fault *why)
 {
-    *page = (struct platform_page){.last_qeid = BUF_INIT(LIMIT_STORE_ROW_BYTES),
-                                   .last_pceid = BUF_INIT(LIMIT_STORE_ROW_BYTES)};
+    int rows = db->engine->list_rows;
+    *page =
+        (struct platform_page){.rows_max = rows < PAGE_PLATFORMS ? (size_t)rows : PAGE_PLATFORMS,
+                               .last_qeid = BUF_INIT(LIMIT_STORE_ROW_BYTES),
+                               .last_pceid = BUF_INIT(LIMIT_STORE_ROW_BYTES)};
     page->platforms = calloc(PAGE_PLATFORMS, sizeof(page->platforms[0]));
     return page->platforms != NULL
                ? 0
@@ -86,7 +90,7 @@ page_rows(struct platform_page *page, struct db_connection *connection, struct s
           struct fault *why)
 {
     size_t bytes = 0;
-    for (size_t rows = 0; rows < PAGE_PLATFORMS && bytes < PAGE_BYTES; rows++) {
+    for (size_t rows = 0; rows < page->rows_max && bytes < PAGE_BYTES; rows++) {
         bool row = false;
         int code = sql_step(sql, &row, why);
         if (code == 0 && !row) {
@@ -120,7 +124,7 @@ page_load(struct platform_page *page, struct db *db, const struct fmspc *fmspc, 
     struct sql sql = sql_of(connection, fmspc != NULL ? SQL_PAGE_PLATFORMS_OF : SQL_PAGE_PLATFORMS);
     sql_bind_span(&sql, buf_span(&qeid));
     sql_bind_span(&sql, buf_span(&pceid));
-    sql_bind_number(&sql, PAGE_PLATFORMS);
+    sql_bind_number(&sql, (int64_t)page->rows_max);
     if (fmspc != NULL) {
         sql_bind_text(&sql, fmspc->hex);
     }
@@ -136,7 +140,7 @@ each_of(struct db *db, const struct fmspc *fmspc, store_platform_fn *each, void 
         struct fault *why)
 {
     auto_cleanup(page_done) struct platform_page page;
-    int code = page_init(&page, why);
+    int code = page_init(&page, db, why);
     for (page.more = true; code == 0 && page.more && *go_on;) {
         code = page_load(&page, db, fmspc, why);
         for (size_t i = 0; code == 0 && *go_on && i < page.count; i++) {

@@ -202,11 +202,10 @@ engine_begin(struct db_connection *connection, enum db_begin how, struct fault *
 
 /* A NOTIFY that is not understood: the transaction is rolled back, and run again without it. */
 static void
-judge_notify(struct postgres_connection *own, const struct fault *why)
+judge_notify(struct postgres_connection *own)
 {
-    bool refused =
-        strstr(why->text, "SQLSTATE 0A000") != NULL || strstr(why->text, "SQLSTATE 42") != NULL;
-    if (refused) {
+    bool refused = strcmp(own->state, "0A000") == 0 || strncmp(own->state, "42", 2) == 0;
+    if (own->has_news && refused) {
         struct postgres_listener *listener = server_of(own->base.base.db)->listener;
         atomic_store(&listener->is_refused, true);
         own->base.base.is_conflict = true;
@@ -214,10 +213,9 @@ judge_notify(struct postgres_connection *own, const struct fault *why)
 }
 
 static int
-commit_judge(struct postgres_connection *own, const PGresult *result, struct fault *why)
+commit_judge(PGresult *result, struct fault *why)
 {
-    (void)own;
-    return strcmp(pq.cmd_status((PGresult *)result), "COMMIT") == 0
+    return strcmp(pq.cmd_status(result), "COMMIT") == 0
                ? 0
                : fault_set(why, FAULT_STORE, "store",
                            "the server rolled the transaction back instead of committing it");
@@ -235,10 +233,10 @@ engine_commit(struct db_connection *connection, struct fault *why)
     PGresult *result = NULL;
     int code = postgres_execute(own, own->has_news ? text : "COMMIT", &result, &detail);
     if (code == 0) {
-        code = commit_judge(own, result, &detail);
+        code = commit_judge(result, &detail);
         pq.clear(result);
-    } else if (own->has_news) {
-        judge_notify(own, &detail);
+    } else {
+        judge_notify(own);
     }
     if (code == 0) {
         return 0;
