@@ -128,9 +128,105 @@ item_copy_found(struct store_copy *copy, const struct item_key *key, const struc
     return item_copy_proven(copy, item, there, why);
 }
 
-static int
-item_copy(struct store_copy *copy, const struct item_key *key, struct fault *why)
+/* ---- signers ---- */
+
+enum signer { SIGNER_PROCESSOR_CA, SIGNER_PLATFORM_CA, SIGNER_TCB, SIGNERS };
+
+/* False for what has no chain. */
+static bool
+signer_of(const struct item_key *key, enum signer *ret_signer)
 {
+    switch (key->kind) {
+    case ITEM_PCK_CRL:
+        *ret_signer = key->ca == PCK_CA_PLATFORM ? SIGNER_PLATFORM_CA : SIGNER_PROCESSOR_CA;
+        return true;
+    case ITEM_TCBINFO:
+    case ITEM_IDENTITY:
+    case ITEM_EVALNUMBERS:
+        *ret_signer = SIGNER_TCB;
+        return true;
+    case ITEM_ROOT_CRL:
+    case ITEM_CRL:
+    case ITEM_PCK:
+    case ITEM_FMSPCS:
+    case ITEM_POLICIES:
+        break;
+    }
+    return false;
+}
+
+static const char *
+chain_of(const struct store_chains *chains, enum signer signer)
+{
+    return signer == SIGNER_TCB ? chains->tcb_signing_chain_pem : chains->pck_chain_pems[signer];
+}
+
+struct items {
+    struct store_copy *copy;
+    uint64_t counted;                /* of those that store_counts counts */
+    struct item_key latest[SIGNERS]; /* an item of the source's latest signer */
+    bool has_latest[SIGNERS];
+    struct fault why;
+    int code;
+};
+
+/* Keeps it if its chain is the one that the source would judge chainless uploads by. */
+static void
+latest_note(struct items *items, const struct item_key *key, const struct raw_reply *raw)
+{
+    enum signer signer;
+    if (!signer_of(key, &signer) || items->has_latest[signer] || raw->issuer_chain == NULL) {
+        return;
+    }
+    const char *latest = chain_of(&items->copy->chains, signer);
+    items->has_latest[signer] = strcmp(latest, raw->issuer_chain) == 0;
+    if (items->has_latest[signer]) {
+        items->latest[signer] = *key;
+    }
+}
+
+static int
+latest_put(struct store_copy *copy, const struct item_key *key, struct fault *why)
+{
+    auto_cleanup(raw_reply_done) struct raw_reply raw;
+    auto_proven struct proven *item = NULL;
+    int code = item_load(copy->from, key, &raw, why);
+    code = code != 0 ? code : item_prove(copy, key, &raw, &item, why);
+    if (code != 0 || item == NULL) {
+        return code == FAULT_NOT_FOUND ? 0 : code;
+    }
+    const struct proven *const one = item;
+    const struct store_batch batch = {.items = &one, .item_count = 1};
+    return store_put(copy->to, &batch, why);
+}
+
+/* The tables have one place for the signer of all items: the one that was put last. Where signers
+ * were renewed that must be the newer one, as in the source. */
+static int
+signers_settle(struct items *items, struct fault *why)
+{
+    struct store_copy *copy = items->copy;
+    auto_cleanup(store_chains_done) struct store_chains there = {0};
+    if (copy->only_verify || copy->counts[COPY_ITEMS].newer > 0) {
+        return 0;
+    }
+    int code = store_load_chains(copy->to, &there, why);
+    for (int i = 0; code == 0 && i < SIGNERS; i++) {
+        enum signer signer = (enum signer)i;
+        if (items->has_latest[i] &&
+            strcmp(chain_of(&copy->chains, signer), chain_of(&there, signer)) != 0) {
+            code = latest_put(copy, &items->latest[i], why);
+        }
+    }
+    return code;
+}
+
+/* ---- all ---- */
+
+static int
+item_copy(struct items *items, const struct item_key *key, struct fault *why)
+{
+    struct store_copy *copy = items->copy;
     auto_cleanup(raw_reply_done) struct raw_reply raw;
     auto_cleanup(raw_reply_done) struct raw_reply there;
     raw_reply_init(&there);
@@ -141,28 +237,22 @@ item_copy(struct store_copy *copy, const struct item_key *key, struct fault *why
         copy_tell_skipped(copy, COPY_ITEMS, name, why->text);
         return 0;
     }
-    code = code != 0 ? code : item_load(copy->to, key, &there, why);
+    if (code == 0) {
+        latest_note(items, key, &raw);
+        code = item_load(copy->to, key, &there, why);
+    }
     if (code != 0 && code != FAULT_NOT_FOUND) {
         return code;
     }
     return item_copy_found(copy, key, &raw, code == 0 ? &there : NULL, why);
 }
 
-/* ---- all ---- */
-
-struct items {
-    struct store_copy *copy;
-    uint64_t counted; /* of those that store_counts counts */
-    struct fault why;
-    int code;
-};
-
 static bool
 on_key(void *self, const struct item_key *key)
 {
     struct items *items = self;
     items->counted += key->kind != ITEM_EVALNUMBERS && key->kind != ITEM_FMSPCS ? 1 : 0;
-    items->code = item_copy(items->copy, key, &items->why);
+    items->code = item_copy(items, key, &items->why);
     return items->code == 0;
 }
 
@@ -182,6 +272,7 @@ store_copy_items(struct store_copy *copy, struct fault *why)
         *why = items.why;
         return items.code;
     }
+    code = code != 0 ? code : signers_settle(&items, why);
     if (code == 0) {
         copy_tell_unread(copy, COPY_ITEMS, "items", total, items.counted);
     }

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """pccsadmin store copy: what is refused, copied, left; what a kill leaves behind."""
 import base64
+import contextlib
 import json
 import os
 import pathlib
-import resource
 import shutil
 import signal
 import sqlite3
@@ -28,10 +28,14 @@ KINDS = ("items", "platforms", "registrations", "policies")
 PASSED_OVER = {"created_time", "updated_time", "certs_time", "beat"}
 
 
+def reading(path):
+    return contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True))
+
+
 def rows(path):
     """All that an SQLite store holds, but for its times: {table: sorted rows}."""
     found = {}
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+    with reading(path) as connection:
         tables = [name for (name,) in connection.execute(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")]
         for table in tables:
@@ -42,16 +46,15 @@ def rows(path):
 
 
 def change(path, *statements):
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         for statement in statements:
             if isinstance(statement, str):
                 statement = (statement, ())
             assert connection.execute(*statement).rowcount > 0, statement
-    connection.close()
 
 
 def number(path, statement):
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+    with reading(path) as connection:
         return connection.execute(statement).fetchone()[0]
 
 
@@ -375,6 +378,23 @@ def test_a_newer_item_in_the_target_is_kept_and_told(copying, simulator, tmp_pat
     assert rows(old) == before
 
 
+def test_the_latest_signer_stays_the_latest(copying, simulator, tmp_path):
+    """Old items keep the old one; what comes without a chain is judged by the new one."""
+    copying.source.unlink()
+    storage = {"sqlite": {"options": {"storage": str(copying.source)}}}
+    try:
+        with Service(tmp_path / "renewed", {**simulator.configuration(), **storage,
+                                            "CachingFillMode": "LAZY"}) as service:
+            assert service.get(f"{V4}/tcb?fmspc=00A067110000").status == 200
+            simulator.control("rotate-signer")
+            assert service.get(f"{V4}/tcb?fmspc=00906EA10000").status == 200
+    finally:
+        simulator.control("reset")
+    assert copying.counts()["items"]["copied"] >= 2
+    assert len(rows(copying.target)["pccs_chains"]) == 2
+    assert rows(copying.target) == rows(copying.source)
+
+
 def test_what_only_the_target_has_is_not_lost(copying, fleet):
     copying.counts()
     everything = rows(copying.target)
@@ -566,3 +586,37 @@ def server_count(server, configuration):
         return int(server.query("SELECT count(*) FROM platforms", section["database"])[0][0])
     except DatabaseError:  # no table yet
         return -1
+
+
+def test_refuses_one_database_under_two_names(copying, tmp_path, simulator, database_server):
+    name = database_server.create_database()
+    paths = []
+    for host in ("127.0.0.1", "localhost"):
+        configuration = database_server.configuration(name)
+        configuration[configuration["DB_CONFIG"]]["options"]["host"] = host
+        paths.append(config_of(tmp_path / host, simulator, configuration))
+    copying.counts(target=paths[0])
+    copying.refused("name the same store", source=paths[0], target=paths[0])
+    done = copying.run(source=paths[0], target=paths[1])
+    assert done.status == 1 and "both are one and the same database" in done.err, done
+    assert database_server.service_password not in done.err
+    assert copying.counts("--verify-only", target=paths[1])["complete"]
+
+
+def test_a_service_on_the_target_learns_of_what_is_copied(copying, tmp_path, simulator, fleet,
+                                                          database_server):
+    configuration = {**simulator.configuration(), "CachingFillMode": "OFFLINE",
+                     **database_server.configuration(database_server.create_database())}
+    with Service(tmp_path / "serving", configuration) as service:
+        path = pckcert_path(fleet[0])
+        assert service.get(path).status == 461
+        assert service.get(f"{V4}/rootcacrl").status == 404
+        counts = copying.counts(target=service.config_path)
+        assert counts["complete"], counts
+        deadline = time.monotonic() + 10
+        while (service.get(path).status, service.get(f"{V4}/rootcacrl").status) != (200, 200):
+            assert time.monotonic() < deadline, service.get(path)
+            time.sleep(0.05)
+    back = copying.admin.folder / "back.db"
+    assert copying.counts(source=service.config_path, target=f"sqlite:{back}")["complete"]
+    assert rows(back) == rows(copying.source)
