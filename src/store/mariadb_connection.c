@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum {
     PACKET_BYTES_MAX = 64 * 1024 * 1024, /* of one row; more ends the connection */
@@ -91,11 +92,10 @@ is_cut_off(const char *text, int64_t started_ms)
 static int
 connect_fault(MYSQL *handle, int64_t started_ms, struct fault *why)
 {
-    enum { TLS_FAILED = 2026 };
     struct maria_error error = {maria.error_number(handle), maria.error_text(handle), started_ms};
     int code = maria_fault(NULL, &error, why);
-    if (error.number == TLS_FAILED && is_cut_off(error.text, started_ms)) {
-        code = fault_set_number(why, FAULT_STORE, "store", TLS_FAILED,
+    if (error.number == MARIADB_TLS_FAILED && is_cut_off(error.text, started_ms)) {
+        code = fault_set_number(why, FAULT_STORE, "store", MARIADB_TLS_FAILED,
                                 "the connection was lost while TLS began (%s)", error.text);
     }
     return code;
@@ -109,6 +109,11 @@ log_in_with(MYSQL *handle, const struct store_server_options *server, const char
         return fault_set(why, FAULT_CONFIG, "store", "libmariadb does not take its options");
     }
     bool is_local = is_socket_path(server);
+    if (server->ssl_required && !is_local && server->ssl_ca[0] != '\0' &&
+        access(server->ssl_ca, R_OK) != 0) {
+        return fault_set_number(why, FAULT_CONFIG, "store", errno, "ssl.ca %.80s: %s",
+                                server->ssl_ca, strerror(errno));
+    }
     int64_t started_ms = clock_monotonic_ms(clock_system());
     if (maria.real_connect(handle, is_local ? NULL : server->host, server->username,
                            server->password, database, (unsigned)server->port,

@@ -159,12 +159,15 @@ is_final(const struct maria_connection *connection, enum consequence consequence
 int
 maria_fault(struct maria_connection *connection, const struct maria_error *error, struct fault *why)
 {
-    const struct meaning *meaning = meaning_find(error->number);
+    /* once TLS has begun well, what it reports is the connection's end */
+    bool is_cut = error->number == MARIADB_LOST ||
+                  (connection != NULL && error->number == MARIADB_TLS_FAILED);
+    const struct meaning *meaning = meaning_find(is_cut ? MARIADB_LOST : error->number);
     if (connection != NULL) {
         int64_t took_ms = clock_monotonic_ms(clock_system()) - error->started_ms;
         connection->base.base.is_lost |= meaning->consequence == LOST;
         connection->base.base.is_conflict |= meaning->consequence == CONFLICT;
-        if (error->number == MARIADB_LOST && took_ms >= connection->base.statement_ms / 10 * 9) {
+        if (is_cut && took_ms >= connection->base.statement_ms / 10 * 9) {
             return maria_fault_silent(connection, why);
         }
     }

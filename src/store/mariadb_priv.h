@@ -30,10 +30,9 @@ maria_of(struct db_connection *connection)
 enum {
     MARIADB_NO_ACCESS = 1044,
     MARIADB_NO_DATABASE = 1049,
-    MARIADB_DUPLICATE_COLUMN = 1060,
-    MARIADB_DUPLICATE_INDEX = 1061,
     MARIADB_UNKNOWN_VARIABLE = 1193,
     MARIADB_LOST = 2013,
+    MARIADB_TLS_FAILED = 2026,
 };
 
 /* What a call said when it failed. */
