@@ -153,6 +153,23 @@ test_a_silent_host_does_not_hide_the_next_one(void **state)
 }
 
 static void
+test_a_server_that_takes_no_writes_may_become_the_primary(void **state)
+{
+    struct fixture *f = *state;
+    char text[128];
+    struct fault why;
+    snprintf(text, sizeof text, "ALTER DATABASE %s SET default_transaction_read_only = on",
+             f->server.database);
+    fixture_sql(f, text);
+    int code = try_open(f, &f->server, &why);
+    snprintf(text, sizeof text, "ALTER DATABASE %s RESET default_transaction_read_only",
+             f->server.database);
+    fixture_sql(f, text);
+    assert_int_equal(FAULT_STORE, code);
+    assert_says(&why, "no connection: session is read-only");
+}
+
+static void
 test_the_environment_chooses_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -744,6 +761,7 @@ main(void)
         FIXTURE_TEST(test_an_unknown_host_may_pass),
         FIXTURE_TEST(test_a_silent_server_is_given_up_in_time),
         FIXTURE_TEST(test_a_silent_host_does_not_hide_the_next_one),
+        FIXTURE_TEST(test_a_server_that_takes_no_writes_may_become_the_primary),
         FIXTURE_TEST(test_the_environment_chooses_nothing),
         FIXTURE_TEST(test_tls_that_cannot_be_judged_is_refused),
         FIXTURE_TEST(test_a_server_without_tls_is_refused_where_tls_is_required),
