@@ -191,6 +191,8 @@ int exclusive_begin(struct cache *cache, const char *key, enum exclusive among,
 void exclusive_end(struct cache *cache, const char *key);
 /* Keeps the claims of fetches that take long. */
 void exclusive_renew(struct cache *cache);
+/* Gives back what could not be given back while the database was away. */
+void exclusive_settle(struct cache *cache);
 
 /* ---- gauges.c: what the metrics tell of the store ---- */
 void gauges_name(void);

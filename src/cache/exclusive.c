@@ -5,17 +5,18 @@
  * Takes an item's key, gives the right to ask the PCS for it; whoever comes second finds in the
  * store what the first one fetched.
  * Called on the workers of the upstream lane; waits for other workers and other instances.
- * exclusive_renew is called by the thread that follows the other instances.
+ * exclusive_renew and exclusive_settle are called by the thread that follows the other instances.
  * Must never wait for ever: a claim ends when its holder dies, and the wait at its own time.
  * docs/decisions/0007; api.md, When upstream fails.
  */
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "cache/cache_priv.h"
 
 enum {
-    CLAIM_S = 20, /* renewed while it is held; after that a dead instance's is free */
+    CLAIM_S = 10, /* renewed while it is held; after that a dead instance's is free */
     WAIT_FIRST_MS = 20,
     WAIT_MOST_MS = 200,
     WAIT_ALL_MS = 150000, /* longer than a client waits */
@@ -82,7 +83,8 @@ exclusive_end(struct cache *cache, const char *key)
     if (item_lock_is_claimed(cache->locks, key)) {
         struct fault why = {0};
         if (store_release(cache->options.store, key, &why) != 0) {
-            store_trouble(NULL, &why); /* it ends by itself */
+            store_trouble(NULL, &why);
+            item_lock_set_owed(cache->locks, key); /* else others wait until it ends by itself */
         }
     }
     item_unlock(cache->locks, key);
@@ -109,4 +111,19 @@ void
 exclusive_renew(struct cache *cache)
 {
     item_locks_each_claimed(cache->locks, renew_one, cache);
+}
+
+void
+exclusive_settle(struct cache *cache)
+{
+    int code = 0;
+    char *key = NULL;
+    while (code == 0 && (key = item_lock_take_owed(cache->locks)) != NULL) {
+        code = store_release(cache->options.store, key, NULL);
+        if (code != 0) {
+            item_lock_set_owed(cache->locks, key);
+        }
+        item_unlock(cache->locks, key);
+        free(key);
+    }
 }

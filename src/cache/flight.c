@@ -135,12 +135,13 @@ struct held_lock {
     unsigned waiting; /* how many want it next */
     bool held;
     bool is_claimed; /* among the instances; only while held */
+    bool is_owed;    /* its claim could not be given back */
 };
 
 struct item_locks {
     pthread_mutex_t mutex;
     pthread_cond_t released;
-    struct held_lock *first; /* as many as there are workers at most */
+    struct held_lock *first; /* as many as there are workers, and those that are owed */
 };
 
 struct item_locks *
@@ -154,11 +155,23 @@ item_locks_new(void)
     return locks;
 }
 
+static void
+item_lock_remove(struct held_lock **at)
+{
+    struct held_lock *lock = *at;
+    *at = lock->next;
+    free(lock->key);
+    free(lock);
+}
+
 void
 item_locks_free(struct item_locks *locks)
 {
     if (locks != NULL) {
-        must(locks->first == NULL);
+        while (locks->first != NULL) {
+            must(!locks->first->held);
+            item_lock_remove(&locks->first);
+        }
         pthread_mutex_destroy(&locks->mutex);
         pthread_cond_destroy(&locks->released);
         free(locks);
@@ -217,10 +230,8 @@ item_unlock(struct item_locks *locks, const char *key)
     must(lock != NULL && lock->held);
     lock->held = false;
     lock->is_claimed = false;
-    if (lock->waiting == 0) {
-        *at = lock->next;
-        free(lock->key);
-        free(lock);
+    if (lock->waiting == 0 && !lock->is_owed) {
+        item_lock_remove(at);
     } else {
         pthread_cond_broadcast(&locks->released);
     }
@@ -234,7 +245,35 @@ item_lock_set_claimed(struct item_locks *locks, const char *key)
     struct held_lock *lock = *item_lock_find(locks, key);
     must(lock != NULL && lock->held);
     lock->is_claimed = true;
+    lock->is_owed = false;
     pthread_mutex_unlock(&locks->mutex);
+}
+
+void
+item_lock_set_owed(struct item_locks *locks, const char *key)
+{
+    pthread_mutex_lock(&locks->mutex);
+    struct held_lock *lock = *item_lock_find(locks, key);
+    must(lock != NULL && lock->held);
+    lock->is_owed = true;
+    pthread_mutex_unlock(&locks->mutex);
+}
+
+char *
+item_lock_take_owed(struct item_locks *locks)
+{
+    char *key = NULL;
+    pthread_mutex_lock(&locks->mutex);
+    struct held_lock *lock = locks->first;
+    while (lock != NULL && (lock->held || !lock->is_owed)) {
+        lock = lock->next;
+    }
+    if (lock != NULL && (key = strdup(lock->key)) != NULL) {
+        lock->held = true;
+        lock->is_owed = false;
+    }
+    pthread_mutex_unlock(&locks->mutex);
+    return key;
 }
 
 bool

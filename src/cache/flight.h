@@ -50,6 +50,10 @@ void item_unlock(struct item_locks *locks, const char *key);
 /* A held lock may be claimed among the instances, too; it is not once it is unlocked. */
 void item_lock_set_claimed(struct item_locks *locks, const char *key);
 bool item_lock_is_claimed(struct item_locks *locks, const char *key);
+/* The claim of a held lock could not be given back: it is owed until it is claimed again or taken
+ * here. Taken it is held, by its key, to be freed; NULL: none that nobody holds is owed. */
+void item_lock_set_owed(struct item_locks *locks, const char *key);
+char *item_lock_take_owed(struct item_locks *locks);
 /* Every claimed key, at most LIMIT_CLAIMS_HELD; no mutex is held over the call. */
 typedef void item_lock_fn(void *self, const char *key);
 void item_locks_each_claimed(struct item_locks *locks, item_lock_fn *each, void *self);

@@ -9,7 +9,7 @@
  */
 #include "cache/cache_priv.h"
 
-enum { RENEW_EVERY_MS = 5000 };
+enum { RENEW_EVERY_MS = 2500 };
 
 static void
 follow_platform(struct cache *cache, const struct platform_id *id)
@@ -70,6 +70,9 @@ int
 cache_follow(struct cache *cache, int timeout_ms, struct fault *why)
 {
     int code = store_wait_changes(cache->options.store, timeout_ms, follow_change, cache, why);
+    if (code == 0) {
+        exclusive_settle(cache);
+    }
     renew_if_due(cache);
     return code;
 }

@@ -52,12 +52,34 @@ cache_lookup(struct cache *cache, const struct request *request)
     return response;
 }
 
+/* Of the lines that say the same while the database is away, some a second: all others are
+ * counted. Counters of the whole process, for there is one log; two threads may miscount by one. */
+enum { TROUBLES_PER_SECOND = 10 };
+static _Atomic int64_t trouble_second;
+static _Atomic unsigned troubles_told, troubles_left_out;
+
+static bool
+trouble_is_told(void)
+{
+    int64_t second = clock_monotonic_ms(clock_system()) / 1000;
+    if (atomic_exchange(&trouble_second, second) != second) {
+        atomic_store(&troubles_told, 0);
+    }
+    bool is_told = atomic_fetch_add(&troubles_told, 1) < TROUBLES_PER_SECOND;
+    atomic_fetch_add(&troubles_left_out, !is_told);
+    return is_told;
+}
+
 void
 store_trouble(const char *request_id, const struct fault *why)
 {
-    if (why->code != FAULT_NONE && why->code != FAULT_NOT_FOUND) {
-        log_event(LOG_EVENT_STORE_FAILED, request_id, LOG_FAULT(why));
-        metric_add(METRIC_STORE_ERRORS, 0, 0, 1);
+    if (why->code == FAULT_NONE || why->code == FAULT_NOT_FOUND) {
+        return;
+    }
+    metric_add(METRIC_STORE_ERRORS, 0, 0, 1);
+    if (trouble_is_told()) {
+        log_event(LOG_EVENT_STORE_FAILED, request_id, LOG_FAULT(why),
+                  LOG_NUMBER("left_out", (int64_t)atomic_exchange(&troubles_left_out, 0)));
     }
 }
 

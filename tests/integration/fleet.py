@@ -5,17 +5,19 @@ All have the same TLS files, so that a client trusts each of them. Instances may
 started again one by one; a Visitor is a client that goes to another one then, and remembers every
 answer that no client may see. Standard library only.
 """
+import base64
 import concurrent.futures
 import contextlib
 import http.client
 import itertools
+import json
 import os
 import pathlib
 import shutil
 import signal
 import time
 
-from harness import Answer, Service
+from harness import V4, Answer, Service
 
 INSTANCES = 3
 TLS_NAMES = ("private.pem", "file.crt", "ca.crt")
@@ -29,6 +31,14 @@ def on_all(call, items):
     """Calls call(item) for all at once; the results in order."""
     with concurrent.futures.ThreadPoolExecutor(max(1, len(items))) as pool:
         return list(pool.map(call, items))
+
+
+def policy(number):
+    """An appraisal policy unlike those of other numbers."""
+    payload = json.dumps({"policy_payload": json.dumps({"policy_array": [
+        {"environment": {"class_id": "3123ec35-8d38-4ea5-87a5-d6c48b567570"}}],
+        "number": number})})
+    return "e30." + base64.urlsafe_b64encode(payload.encode()).decode().rstrip("=") + ".c2ln"
 
 
 class Fleet:
@@ -91,6 +101,18 @@ class Fleet:
             return time.monotonic() - since
 
         self.propagation += on_all(wait, self.others(but) if but else self.services)
+
+    def settle(self):
+        """Until all have heard of what all wrote: news of one come in the order of its writes."""
+        fmspc = "FFFFFFFFFFFF"
+        for service in self.services:
+            text = policy(time.monotonic_ns())
+            answer = service.put_json(f"{V4}/appraisalpolicy", {
+                "is_default": True, "fmspc": fmspc, "policy": text})
+            assert answer.status == 200, answer
+            self.await_everywhere(
+                lambda other, text=text: other.get(f"{V4}/appraisalpolicy?fmspc={fmspc}").text
+                == text, "a policy", time.monotonic())
 
     def asked_by_all(self, path):
         """The one answer that all give, each asked once."""

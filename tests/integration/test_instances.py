@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Three instances on one database behave as one service, with PostgreSQL and with MariaDB."""
-import base64
 import concurrent.futures
-import json
 import re
 import signal
 import statistics
@@ -14,7 +12,7 @@ import pytest
 from clients import (ADMIN, OK, Administrator, pckcert_path, register, synthetic_platform, together,
                      upload, wait_until)
 from database_server import KINDS, DatabaseServer, missing
-from fleet import WITHIN_SECONDS, Fleet, alive, connects_to, on_all
+from fleet import WITHIN_SECONDS, Fleet, alive, connects_to, on_all, policy
 from harness import TDX, V4, Simulator
 
 CROWD = 300
@@ -56,13 +54,6 @@ def lazy(request, tmp_path_factory, many):
         assert statistics.median(fleet.propagation) < WITHIN_SECONDS
         print(f"\n{request.param}: {len(fleet.propagation)} propagations, median "
               f"{statistics.median(fleet.propagation):.3f} s, most {max(fleet.propagation):.3f} s")
-
-
-def policy(number):
-    payload = json.dumps({"policy_payload": json.dumps({"policy_array": [
-        {"environment": {"class_id": "3123ec35-8d38-4ea5-87a5-d6c48b567570"}}],
-        "number": number})})
-    return "e30." + base64.urlsafe_b64encode(payload.encode()).decode().rstrip("=") + ".c2ln"
 
 
 def recover(simulator):

@@ -126,6 +126,38 @@ test_a_claim_that_cannot_be_given_back_keeps_nobody_here(void **state)
     expect_free(f);
 }
 
+static void
+test_what_could_not_be_given_back_is_given_back_later(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(exclusive_begin(f->cache, KEY, EXCLUSIVE_INSTANCES, NULL), 0);
+    shared->fault = FAULT_STORE;
+    exclusive_end(f->cache, KEY);
+    exclusive_settle(f->cache); /* the database is still away */
+    assert_int_equal(shared->releases, 2);
+    shared->fault = 0;
+    exclusive_settle(f->cache);
+    assert_int_equal(shared->releases, 3);
+    exclusive_settle(f->cache);
+    assert_int_equal(shared->releases, 3);
+}
+
+static void
+test_what_is_claimed_again_is_not_given_back_meanwhile(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(exclusive_begin(f->cache, KEY, EXCLUSIVE_INSTANCES, NULL), 0);
+    shared->fault = FAULT_STORE;
+    exclusive_end(f->cache, KEY);
+    shared->fault = 0;
+    assert_int_equal(exclusive_begin(f->cache, KEY, EXCLUSIVE_INSTANCES, NULL), 0);
+    exclusive_settle(f->cache);
+    assert_int_equal(shared->releases, 1);
+    exclusive_end(f->cache, KEY);
+    exclusive_settle(f->cache);
+    assert_int_equal(shared->releases, 2);
+}
+
 /* ---- renewing ---- */
 
 static void
@@ -187,6 +219,8 @@ main(void)
         TEST(test_what_only_workers_exclude_is_not_claimed),
         TEST(test_a_claim_held_elsewhere_is_waited_for),
         TEST(test_a_claim_that_cannot_be_given_back_keeps_nobody_here),
+        TEST(test_what_could_not_be_given_back_is_given_back_later),
+        TEST(test_what_is_claimed_again_is_not_given_back_meanwhile),
         TEST(test_a_claim_is_renewed_for_as_long_as_it_is_held),
         TEST(test_a_claim_that_is_being_given_back_is_not_taken_again),
     };
