@@ -28,7 +28,7 @@ class Tally:
     def add_meson(self, row):
         output = (row.get("stdout") or "") + (row.get("stderr") or "")
         cases = {
-            word: sum(int(n) for n in re.findall(rf"\[  {word}  \] (\d+) test\(s\)", output))
+            word: sum(int(n) for n in re.findall(rf"\[  {word} +\] (\d+) test\(s\)", output))
             for word in ("PASSED", "SKIPPED", "FAILED")
         }
         ended_well = row["result"] in ("OK", "EXPECTEDFAIL")

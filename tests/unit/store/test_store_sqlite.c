@@ -307,6 +307,21 @@ test_a_check_says_what_would_be_done_and_changes_nothing(void **state)
     assert_int_equal(0, fixture_put_platform(f, FIXTURE_Q1, 1));
 }
 
+static void
+test_a_store_that_is_one_process_s_grants_every_claim(void **state)
+{
+    struct fixture *f = *state;
+    bool is_held = false;
+    fixture_open(f);
+    assert_false(store_is_shared(f->store));
+    assert_int_equal(0, store_claim(f->store, "refresh", 1, &is_held, NULL));
+    assert_true(is_held);
+    is_held = false;
+    assert_int_equal(0, store_claim(f->store, "refresh", 1, &is_held, NULL));
+    assert_true(is_held);
+    assert_int_equal(0, store_release(f->store, "refresh", NULL));
+}
+
 int
 main(void)
 {
@@ -324,6 +339,7 @@ main(void)
         TEST(test_ping_sees_that_the_tables_are_gone),
         TEST(test_counts_are_those_of_the_tables),
         TEST(test_slow_counting_is_not_repeated_at_once),
+        TEST(test_a_store_that_is_one_process_s_grants_every_claim),
         TEST(test_a_check_refuses_what_opening_would),
         TEST(test_a_check_says_what_would_be_done_and_changes_nothing),
     };
