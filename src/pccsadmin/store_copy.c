@@ -16,7 +16,10 @@
 #include "base/hex.h"
 #include "base/mem.h"
 
-enum { CLAIM_TTL_S = 60 };
+enum {
+    CLAIM_TTL_S = 60,
+    REFUSALS_MAX = 5, /* in a row: then it is not the things' fault */
+};
 
 /* ---- the same database under two names ---- */
 
@@ -55,6 +58,20 @@ store_copy_check_distinct(struct store *from, struct store *to, struct fault *wh
     }
     int released = store_release(from, name, failed == 0 ? why : NULL);
     return failed != 0 ? failed : released;
+}
+
+/* ---- what the target does not take ---- */
+
+int
+store_copy_refused(struct store_copy *copy, enum copy_kind kind, const char *name, int code,
+                   const struct fault *why)
+{
+    copy->refusals += 1;
+    if (code == FAULT_MEMORY || copy->refusals >= REFUSALS_MAX || store_ping(copy->to, NULL) != 0) {
+        return code;
+    }
+    copy_tell_skipped(copy, kind, name, why->text);
+    return 0;
 }
 
 /* ---- what judging needs ---- */

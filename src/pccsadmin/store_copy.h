@@ -39,6 +39,7 @@ struct store_copy {
     struct proven *crls[3];        /* that the context names: of the PCK CAs, of the root */
     struct store_chains chains;    /* of the source */
     struct copy_counts counts[COPY_KINDS];
+    unsigned refusals; /* how many things the target refused in a row */
     struct progress progress;
     json_t *listed; /* what was not simply copied, with its reason; COPY_LISTED_MAX at most */
 };
@@ -48,6 +49,10 @@ struct store_copy {
 /* Copies all. 0 also if something was left; else the run cannot go on (may be run again). */
 int store_copy_run(struct store_copy *copy, struct fault *why) must_check;
 void store_copy_done(struct store_copy *copy);
+/* The target did not take one thing: 0 if that is the thing's fault, which is told, and the run may
+ * go on; else the code. */
+int store_copy_refused(struct store_copy *copy, enum copy_kind kind, const char *name, int code,
+                       const struct fault *why) must_check;
 /* Are both stores one and the same database, whatever their configurations say? */
 int store_copy_check_distinct(struct store *from, struct store *to, struct fault *why) must_check;
 

@@ -65,7 +65,11 @@ item_put(struct store_copy *copy, const struct proven *item, const char *name, s
     const struct store_batch batch = {.items = &item, .item_count = 1};
     enum copy_verdict verdict = COPY_MISSING;
     int code = store_put(copy->to, &batch, why);
-    code = code != 0 ? code : item_read_back(copy, item, &verdict, why);
+    if (code != 0) {
+        return store_copy_refused(copy, COPY_ITEMS, name, code, why);
+    }
+    copy->refusals = 0;
+    code = item_read_back(copy, item, &verdict, why);
     if (code == 0 && (verdict == COPY_SAME || verdict == COPY_NEWER)) {
         copy_tell_copied(copy, COPY_ITEMS);
     } else if (code == 0) {

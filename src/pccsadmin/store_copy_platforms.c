@@ -259,17 +259,42 @@ entry_read_back(struct store_copy *copy, struct entry *entry, struct fault *why)
     return code;
 }
 
-/* All of the batch in one transaction. */
+/* Those of puts from first on, in one transaction. */
 static int
-batch_put(struct platforms *p, size_t *wanted, size_t count, struct fault *why)
+puts_run(struct platforms *p, const size_t *wanted, size_t first, size_t count, struct fault *why)
+{
+    const struct store_batch batch = {.platforms = &p->puts[first], .platform_count = count};
+    int code = store_put(p->copy->to, &batch, why);
+    if (code != 0) {
+        return code;
+    }
+    p->copy->refusals = 0;
+    for (size_t i = first; code == 0 && i < first + count; i++) {
+        code = entry_read_back(p->copy, &p->entries[wanted[i]], why);
+    }
+    return code;
+}
+
+/* All in one transaction; if that is refused each alone, so that one does not keep out the rest. */
+static int
+batch_put(struct platforms *p, const size_t *wanted, size_t count, struct fault *why)
 {
     for (size_t i = 0; i < count; i++) {
         p->puts[i] = put_of(&p->entries[wanted[i]]);
     }
-    const struct store_batch batch = {.platforms = p->puts, .platform_count = count};
-    int code = count > 0 ? store_put(p->copy->to, &batch, why) : 0;
+    size_t done = p->copy->counts[COPY_PLATFORMS].copied;
+    int code = count > 0 ? puts_run(p, wanted, 0, count, why) : 0;
+    if (code == 0 || done != p->copy->counts[COPY_PLATFORMS].copied) {
+        return code; /* what failed was reading back */
+    }
+    code = 0;
     for (size_t i = 0; code == 0 && i < count; i++) {
-        code = entry_read_back(p->copy, &p->entries[wanted[i]], why);
+        code = puts_run(p, wanted, i, 1, why);
+        if (code != 0) {
+            char name[COPY_NAME_SIZE];
+            copy_name_platform(&p->puts[i].id, name);
+            code = store_copy_refused(p->copy, COPY_PLATFORMS, name, code, why);
+        }
     }
     return code;
 }

@@ -54,11 +54,16 @@ row_judge(struct store_copy *copy, const struct queue_row *row, enum copy_verdic
     return code;
 }
 
+/* Those from first on, in one transaction. */
 static int
-batch_flush(struct queue *q, struct fault *why)
+rows_put(struct queue *q, size_t first, size_t count, struct fault *why)
 {
-    int code = q->count > 0 ? store_queue_put(q->copy->to, q->rows, q->count, why) : 0;
-    for (size_t i = 0; code == 0 && i < q->count; i++) {
+    int code = store_queue_put(q->copy->to, &q->rows[first], count, why);
+    if (code != 0) {
+        return code;
+    }
+    q->copy->refusals = 0;
+    for (size_t i = first; code == 0 && i < first + count; i++) {
         enum copy_verdict verdict = COPY_MISSING;
         char name[COPY_NAME_SIZE];
         code = row_judge(q->copy, &q->rows[i], &verdict, why);
@@ -69,6 +74,34 @@ batch_flush(struct queue *q, struct fault *why)
             copy_tell_differs(q->copy, COPY_QUEUE, name, verdict);
         }
     }
+    return code;
+}
+
+/* All in one transaction; if that is refused each alone, so that one does not keep out the rest. */
+static int
+batch_put(struct queue *q, struct fault *why)
+{
+    size_t done = q->copy->counts[COPY_QUEUE].copied;
+    int code = q->count > 0 ? rows_put(q, 0, q->count, why) : 0;
+    if (code == 0 || done != q->copy->counts[COPY_QUEUE].copied) {
+        return code; /* what failed was reading back */
+    }
+    code = 0;
+    for (size_t i = 0; code == 0 && i < q->count; i++) {
+        code = rows_put(q, i, 1, why);
+        if (code != 0) {
+            char name[COPY_NAME_SIZE];
+            copy_name_queue_row(&q->rows[i], name);
+            code = store_copy_refused(q->copy, COPY_QUEUE, name, code, why);
+        }
+    }
+    return code;
+}
+
+static int
+batch_flush(struct queue *q, struct fault *why)
+{
+    int code = batch_put(q, why);
     batch_clear(q);
     return code;
 }

@@ -189,7 +189,7 @@ copy_tell_end(struct store_copy *copy, const char *from, const char *to)
     if (differs > 0) {
         say_error("%zu things are not in the target as they are in the source", differs);
     } else if (left > 0) {
-        say_error("%zu things of the source cannot be used; all else is in the target", left);
+        say_error("%zu things of the source were not copied; all else is in the target", left);
     }
     return left == 0 ? ADMIN_DONE : ADMIN_FAILED;
 }

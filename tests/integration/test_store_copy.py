@@ -318,7 +318,7 @@ def test_what_does_not_verify_is_left_and_listed(copying, fleet, origin):
     assert copying.counts("--verify-only", status=1)["listed"] == counts["listed"]
     done = copying.run()
     assert done.status == 1 and f"not copied: platform {victim}/0000: " in done.err, done
-    assert "3 things of the source cannot be used" in done.err, done
+    assert "3 things of the source were not copied" in done.err, done
     # once the source is mended, the rest follows
     counts = copying.counts(source=origin.folder / "pckcache.db")
     assert counts["complete"] and sums(counts, "copied") == [1, 2, 0, 0], counts
@@ -347,6 +347,41 @@ def test_a_name_is_shown_without_what_a_terminal_would_obey(copying, fleet):
     done = copying.run()
     assert done.status == 1 and "platform A?[2J???/0000" in done.err, done
     assert "\x1b" not in done.err + done.out
+
+
+def test_what_the_target_refuses_does_not_keep_out_the_rest(copying, fleet):
+    copying.counts()
+    refused = fleet[0]["qe_id"]
+    everything = rows(copying.target)
+    with contextlib.closing(sqlite3.connect(copying.target)) as connection, connection:
+        for table in ("platforms", "pck_cert", "platform_tcbs", "pccs_platforms",
+                      "platforms_registered", "enclave_identities"):
+            connection.execute(f"DELETE FROM {table}")
+        for table, when in (("platforms", f"NEW.qe_id = '{refused}'"),
+                            ("platforms_registered", "NEW.state = 1"),
+                            ("enclave_identities", "NEW.id = 2")):
+            connection.execute(f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table} WHEN {when}"
+                               " BEGIN SELECT RAISE(ABORT, 'not this one'); END")
+    counts = copying.counts(status=1)
+    assert sums(counts, "skipped") == [1, 1, 2, 0], counts
+    assert sums(counts, "copied")[1:] == [12, 6, 0], counts
+    assert "not this one" in copying.listed(counts, "skipped")[f"platform {refused}/0000"]
+    with contextlib.closing(sqlite3.connect(copying.target)) as connection, connection:
+        for table in ("platforms", "platforms_registered", "enclave_identities"):
+            connection.execute(f"DROP TRIGGER no_{table}")
+    assert sums(copying.counts(), "copied") == [1, 1, 2, 0]
+    assert rows(copying.target) == everything
+
+
+def test_a_target_that_refuses_everything_stops_it(copying):
+    copying.counts()
+    with contextlib.closing(sqlite3.connect(copying.target)) as connection, connection:
+        connection.execute("DELETE FROM platforms")
+        connection.execute("CREATE TRIGGER no BEFORE INSERT ON platforms"
+                           " BEGIN SELECT RAISE(ABORT, 'nothing'); END")
+    done = copying.run()
+    assert done.status == 1 and "run it again" in done.err, done
+    assert done.err.count("not copied: platform") == 4 and "nothing" in done.err, done
 
 
 # ---- what the target has already ----
