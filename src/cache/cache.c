@@ -213,6 +213,7 @@ cache_new(const struct cache_options *options, struct cache **ret_cache, struct 
     pthread_mutex_init(&cache->crl_mutex, NULL);
     pthread_mutex_init(&cache->allowance_mutex, NULL);
     pthread_rwlock_init(&cache->claims_lock, NULL);
+    pthread_mutex_init(&cache->unserved_mutex, NULL);
     cache->memory = memory_new(options->memory_bytes);
     cache->flights = flights_new();
     cache->locks = item_locks_new();
@@ -253,6 +254,7 @@ cache_free(struct cache *cache)
     pthread_mutex_destroy(&cache->crl_mutex);
     pthread_mutex_destroy(&cache->allowance_mutex);
     pthread_rwlock_destroy(&cache->claims_lock);
+    pthread_mutex_destroy(&cache->unserved_mutex);
     free(cache);
 }
 
@@ -301,6 +303,14 @@ cache_counts(struct cache *cache, struct cache_counts *ret_counts, struct fault 
         *ret_counts = counts;
     }
     return code;
+}
+
+void
+cache_unserved(struct cache *cache, struct cache_unserved *ret_unserved)
+{
+    pthread_mutex_lock(&cache->unserved_mutex);
+    *ret_unserved = cache->unserved;
+    pthread_mutex_unlock(&cache->unserved_mutex);
 }
 
 void

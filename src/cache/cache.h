@@ -83,5 +83,13 @@ struct cache_counts {
 };
 int cache_counts(struct cache *cache, struct cache_counts *ret_counts,
                  struct fault *why) must_check;
+/* Items whose rows do not verify, or have no chain: left in place, not served. As of the last look
+ * at all of them, which is taken at the start and now and then. */
+enum { CACHE_UNSERVED_NAMED = 16, CACHE_UNSERVED_NAME_SIZE = 160 };
+struct cache_unserved {
+    uint64_t count;
+    char names[CACHE_UNSERVED_NAMED][CACHE_UNSERVED_NAME_SIZE]; /* of the first; keys as logged */
+};
+void cache_unserved(struct cache *cache, struct cache_unserved *ret_unserved);
 
 #endif

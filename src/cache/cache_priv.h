@@ -72,6 +72,8 @@ struct cache {
     _Atomic bool platforms_counted; /* once: their FMSPCs get labels before those of TCB infos */
     _Atomic bool items_changed;     /* something was published since that look began */
     _Atomic bool items_walking;
+    pthread_mutex_t unserved_mutex; /* protects unserved */
+    struct cache_unserved unserved;
 };
 
 static inline int64_t

@@ -8,6 +8,7 @@
  * FMSPCs beyond GAUGE_FMSPCS are counted together.
  */
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -179,6 +180,7 @@ struct item_look {
     int64_t expiry[ITEM_LABELS][METRIC_LABEL2_MAX]; /* the first; 0: no such item */
     int64_t issued[ITEM_LABELS][METRIC_LABEL2_MAX]; /* the oldest */
     int64_t counts[ITEM_LABELS][METRIC_LABEL2_MAX];
+    struct cache_unserved unserved;
 };
 
 static unsigned
@@ -231,13 +233,29 @@ keep_first(int64_t *kept, int64_t time)
     }
 }
 
+static void
+note_unserved(struct cache_unserved *unserved, const struct item_key *key)
+{
+    if (unserved->count < CACHE_UNSERVED_NAMED) {
+        char text[ITEM_KEY_TEXT_SIZE];
+        item_key_text(key, text);
+        snprintf(unserved->names[unserved->count], CACHE_UNSERVED_NAME_SIZE, "%.*s",
+                 CACHE_UNSERVED_NAME_SIZE - 1, text);
+    }
+    unserved->count++;
+}
+
 static bool
 look_at_item(void *self, const struct item_key *key)
 {
     struct item_look *look = self;
     auto_proven struct proven *kept = NULL;
     unsigned item = 0;
-    if (item_label(look->cache, key, &item) && lookup_item(look->cache, key, &kept, NULL) == 0) {
+    int code = lookup_item(look->cache, key, &kept, NULL);
+    if (code == FAULT_NOT_FOUND) {
+        note_unserved(&look->unserved, key);
+    }
+    if (code == 0 && item_label(look->cache, key, &item)) {
         unsigned fmspc = label_of(key->kind == ITEM_TCBINFO ? key->fmspc.hex : "");
         keep_first(&look->expiry[item][fmspc], kept->fresh_until);
         keep_first(&look->issued[item][fmspc], kept->issued_at);
@@ -264,6 +282,9 @@ items_run(struct job *job)
                 metric_set(METRIC_ITEMS, item, fmspc, look->counts[item][fmspc]);
             }
         }
+        pthread_mutex_lock(&cache->unserved_mutex);
+        cache->unserved = look->unserved;
+        pthread_mutex_unlock(&cache->unserved_mutex);
     }
     int64_t end_ms = cache_now_ms(cache);
     int64_t rest_s = ITEMS_SHARE * (end_ms - start_ms) / 1000;

@@ -82,6 +82,24 @@ text_of(const json_t *object, const char *name, const char *otherwise)
 
 /* ---- the service ---- */
 
+/* What is in the database and not served, by the service's last look at all of it. */
+static void
+unserved_tell(const struct status_run *run, const json_t *health)
+{
+    long long count = json_integer_value(json_object_get(health, "unserved_rows"));
+    if (count == 0) {
+        return;
+    }
+    say(run->args, "database  %lld rows do not verify and are not served:", count);
+    size_t index;
+    json_t *name;
+    json_array_foreach(json_object_get(health, "unserved"), index, name)
+    {
+        say(run->args, "          %s",
+            json_string_value(name) != NULL ? json_string_value(name) : "?");
+    }
+}
+
 static void
 service_tell(struct status_run *run)
 {
@@ -96,6 +114,7 @@ service_tell(struct status_run *run)
         say(run->args, "          next refresh %s, TLS certificate until %s, trust anchor %s",
             text_of(health, "next_refresh_at", "none"),
             text_of(health, "tls_certificate_until", "?"), text_of(health, "trust_anchor", "?"));
+        unserved_tell(run, health);
         json_object_set(run->json, "service", health);
     } else if (status != 0) {
         say(run->args, "service   answers, and has no health page: Intel's PCCS");

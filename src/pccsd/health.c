@@ -159,6 +159,23 @@ add_time(struct buf *b, const char *name, int64_t at)
     }
 }
 
+/* What an administrator has to mend: rows that are there and not served. */
+static void
+add_unserved(struct buf *b, struct cache *cache)
+{
+    struct cache_unserved unserved;
+    cache_unserved(cache, &unserved);
+    if (unserved.count == 0) {
+        return;
+    }
+    buf_add_format(b, ",\"unserved_rows\":%llu,\"unserved\":[", (unsigned long long)unserved.count);
+    for (size_t i = 0; i < unserved.count && i < CACHE_UNSERVED_NAMED; i++) {
+        buf_add_text(b, i == 0 ? "" : ",");
+        json_add_quoted(b, span_of_text(unserved.names[i]));
+    }
+    buf_add_text(b, "]");
+}
+
 /* What stands in every ready answer, besides status and reason. */
 static void
 add_detail(struct buf *b, struct daemon *daemon, const struct health_state *state)
@@ -176,6 +193,7 @@ add_detail(struct buf *b, struct daemon *daemon, const struct health_state *stat
     add_time(b, "started_at", daemon->started_at);
     add_time(b, "next_refresh_at", state->next_refresh_at);
     add_time(b, "tls_certificate_until", state->tls_not_after);
+    add_unserved(b, daemon->cache);
 }
 
 static int

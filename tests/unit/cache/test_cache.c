@@ -262,6 +262,38 @@ test_a_scheduled_refresh_runs_though_a_prefetch_is_running(void **state)
 }
 
 static void
+tick(struct fixture *f)
+{
+    for (int i = 0; i < 2; i++) { /* platforms are counted first */
+        f->monotonic_ms += 3600000;
+        cache_tick(f->cache, false);
+        cache_run_jobs(f->cache);
+    }
+}
+
+static void
+test_rows_that_are_there_and_not_served_are_named(void **state)
+{
+    struct fixture *f = *state;
+    struct cache_unserved unserved;
+    put_tcb(f);
+    tick(f);
+    cache_unserved(f->cache, &unserved);
+    assert_int_equal(unserved.count, 0);
+    steer_store(f);
+    load_fault = FAULT_NOT_FOUND; /* as for a row that does not verify */
+    tick(f);
+    cache_unserved(f->cache, &unserved);
+    assert_int_equal(unserved.count, 1);
+    assert_non_null(strstr(unserved.names[0], FIXTURE_FMSPC));
+    load_fault = 0;
+    tick(f);
+    cache_unserved(f->cache, &unserved);
+    assert_int_equal(unserved.count, 0);
+    f->store->driver = real_driver;
+}
+
+static void
 test_remembered_refusals_do_not_use_up_the_new_platforms(void **state)
 {
     struct fixture *f = *state;
@@ -320,6 +352,7 @@ main(void)
         TEST(test_nothing_is_written_while_the_store_cannot_say_what_is_kept),
         TEST(test_a_root_crl_does_not_replace_a_newer_list_under_its_url),
         TEST(test_a_scheduled_refresh_runs_though_a_prefetch_is_running),
+        TEST(test_rows_that_are_there_and_not_served_are_named),
         TEST(test_remembered_refusals_do_not_use_up_the_new_platforms),
         TEST(test_the_end_answers_everybody_who_waits),
     };
