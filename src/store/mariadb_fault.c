@@ -9,7 +9,7 @@
  */
 #include "store/mariadb_priv.h"
 
-enum { OUT_OF_MEMORY = 2008 }; /* of libmariadb */
+enum { COMMIT_FAILED = 1180, OUT_OF_MEMORY = 2008 };
 
 enum consequence {
     PLAIN,
@@ -156,6 +156,13 @@ is_final(const struct maria_connection *connection, enum consequence consequence
     return consequence == ACT && (db == NULL || !server_of((struct db *)db)->is_open);
 }
 
+/* Some nodes of a cluster tell a conflict in these words only. */
+static bool
+is_lost_commit(const struct maria_error *error)
+{
+    return error->number == COMMIT_FAILED && strstr(error->text, "Retry transaction") != NULL;
+}
+
 int
 maria_fault(struct maria_connection *connection, const struct maria_error *error, struct fault *why)
 {
@@ -166,7 +173,8 @@ maria_fault(struct maria_connection *connection, const struct maria_error *error
     if (connection != NULL) {
         int64_t took_ms = clock_monotonic_ms(clock_system()) - error->started_ms;
         connection->base.base.is_lost |= meaning->consequence == LOST;
-        connection->base.base.is_conflict |= meaning->consequence == CONFLICT;
+        connection->base.base.is_conflict |=
+            meaning->consequence == CONFLICT || is_lost_commit(error);
         if (is_cut && took_ms >= connection->base.statement_ms / 10 * 9) {
             return maria_fault_silent(connection, why);
         }

@@ -323,6 +323,24 @@ test_the_session_is_strict_in_utc_and_has_deadlines(void **state)
 }
 
 static void
+test_every_table_has_a_primary_key_and_tells_letters_apart(void **state)
+{
+    struct fixture *f = *state;
+    mariadb_new_database(f);
+    fixture_open(f);
+    assert_string_equal(
+        "", mariadb_lines("SELECT t.table_name FROM information_schema.tables t LEFT JOIN"
+                          " information_schema.table_constraints c ON c.table_schema ="
+                          " t.table_schema AND c.table_name = t.table_name AND"
+                          " c.constraint_type = 'PRIMARY KEY' WHERE t.table_schema = DATABASE()"
+                          " AND (c.constraint_name IS NULL OR t.engine <> 'InnoDB')"));
+    assert_string_equal("ascii_nopad_bin\nutf8mb4_nopad_bin",
+                        mariadb_lines("SELECT DISTINCT collation_name FROM"
+                                      " information_schema.columns WHERE table_schema ="
+                                      " DATABASE() AND collation_name IS NOT NULL ORDER BY 1"));
+}
+
+static void
 test_a_weak_log_is_told(void **state)
 {
     struct fixture *f = *state;
@@ -573,6 +591,7 @@ main(void)
         MARIADB_TEST(test_a_server_that_proves_itself_is_taken),
         MARIADB_TEST(test_tls_is_used_where_it_is_offered),
         MARIADB_TEST(test_the_session_is_strict_in_utc_and_has_deadlines),
+        MARIADB_TEST(test_every_table_has_a_primary_key_and_tells_letters_apart),
         MARIADB_TEST(test_a_weak_log_is_told),
         MARIADB_TEST(test_what_does_not_fit_a_column_is_refused_whole),
         MARIADB_TEST(test_a_read_only_server_is_told_and_left),

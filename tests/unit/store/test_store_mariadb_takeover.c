@@ -250,6 +250,16 @@ test_urls_that_differ_in_case_are_two(void **state)
                 " ('http://x/A', 'two', now(), now())");
 }
 
+static void
+test_a_change_may_take_longer_than_a_request(void **state)
+{
+    struct fixture *f = *state;
+    mariadb_apply(f, "mysql_version_0.sql");
+    mariadb_sql("CREATE TRIGGER slow BEFORE UPDATE ON pck_crl FOR EACH ROW SET @slept = SLEEP(11)");
+    fixture_open(f);
+    assert_string_equal("3003020101", mariadb_lines("SELECT hex(pck_crl) FROM pck_crl"));
+}
+
 /* ---- broken off ---- */
 
 /* Each change of a table is preceded by its claim, a transaction of three statements: breaking off
@@ -336,6 +346,7 @@ main(void)
         MARIADB_TEST(test_takes_over_version_5),
         MARIADB_TEST(test_large_collateral_fits_a_table_that_was_taken_over),
         MARIADB_TEST(test_urls_that_differ_in_case_are_two),
+        MARIADB_TEST(test_a_change_may_take_longer_than_a_request),
         MARIADB_TEST(test_a_takeover_that_was_broken_off_anywhere_is_gone_on_with),
     };
     return MARIADB_RUN(tests);
