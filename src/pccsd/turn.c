@@ -14,8 +14,8 @@
 #include "pccsd/daemon.h"
 
 enum {
-    CLAIM_S = 20, /* whoever dies is followed after that */
-    ASK_EVERY_MS = 5000,
+    CLAIM_S = 15, /* whoever dies is followed after that */
+    ASK_EVERY_MS = 3000,
     ASK_FOR_MS = 12 * 3600 * 1000, /* no refresh takes longer */
     DONE_CLAIM_S = 86400,          /* longer than anybody goes on asking, clocks apart */
     SLOT_NAME_SIZE = 64,

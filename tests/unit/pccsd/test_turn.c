@@ -193,7 +193,7 @@ test_a_database_that_cannot_be_asked_is_not_asked_all_the_time(void **state)
     turn_due(&a->turn, SLOT);
     fault = FAULT_STORE;
     seconds(60, a, NULL);
-    assert_in_range(asked, 2, 2 * (60 / 5 + 1));
+    assert_in_range(asked, 2, 2 * (60 / 3 + 1));
 }
 
 /* ---- one of them ---- */
@@ -265,7 +265,7 @@ test_a_schedule_of_once_a_month_is_not_done_once_a_day(void **state)
     expect_refreshes(1, 0);
     unsigned before = asked;
     seconds(HOUR_S, a, b);
-    assert_in_range(asked - before, 0, 2 * (HOUR_S / 5 + 1)); /* who prefetches, and no more */
+    assert_in_range(asked - before, 0, 2 * (HOUR_S / 3 + 1)); /* who prefetches, and no more */
 }
 
 /* ---- one dies ---- */
@@ -277,7 +277,7 @@ test_another_takes_over_within_the_time_of_a_claim(void **state)
     due(SLOT);
     seconds(10, a, b);
     expect_refreshes(1, 0);
-    seconds(27, b, NULL); /* a is dead: 20 s, and 5 until b asks */
+    seconds(20, b, NULL); /* a is dead: 15 s, and 3 until b asks */
     expect_refreshes(1, 1);
     assert_true(b->turn.prefetches);
     b->is_refreshing = false;
@@ -351,7 +351,7 @@ test_one_that_lost_its_claim_ends_in_peace(void **state)
     unsigned before = asked;
     seconds(60, b, a);
     expect_refreshes(1, 1);
-    assert_in_range(asked - before, 1, 4 * (60 / 5 + 1));
+    assert_in_range(asked - before, 1, 4 * (60 / 3 + 1));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
