@@ -8,6 +8,7 @@ set -eu
 out=$(cd "$1" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 root=$out/root
+servers='postgresql mariadb-server'
 passed=0
 failed=0
 
@@ -53,6 +54,10 @@ make_root() {
         in_root apt-get update >"$out/apt.log" 2>&1
         in_root apt-get install -y --no-install-recommends ca-certificates curl libcurl4 \
             libjansson4 libseccomp2 libsqlite3-0 liburcu8 systemd systemd-sysv >>"$out/apt.log" 2>&1
+        # installed later: without the libraries of database servers there is something to see too
+        # shellcheck disable=SC2086
+        in_root apt-get install -y --no-install-recommends --download-only $servers \
+            >>"$out/apt.log" 2>&1
         tar -C "$root" -cf "$out/base.tar" .
     else
         mkdir -p "$root"
@@ -149,6 +154,35 @@ test_install() {
     check 'it serves, reloads, ends' serves
 }
 
+# refused KIND WORDS: pccsd --check with a database server of this kind at a port where none is ends
+# with one line that holds these words.
+refused() {
+    section=PCCS_$(echo "$1" | tr '[:lower:]' '[:upper:]')
+    status=0
+    chroot --userspec=pccs:pccs "$root" env PCCS_DB_CONFIG="$1" "${section}_USERNAME=pccs" \
+        "${section}_OPTIONS_HOST=127.0.0.1" "${section}_OPTIONS_PORT=1" \
+        pccsd -c /etc/pccs/pccs.json --check 2>"$out/refusal.log" || status=$?
+    cat "$out/refusal.log"
+    [ "$status" = 1 ] && [ "$(wc -l <"$out/refusal.log")" = 1 ] && grep -q "$2" "$out/refusal.log"
+}
+
+# The drivers' libraries are loaded when DB_CONFIG names them: the packages only suggest them.
+test_database_libraries() {
+    check 'no library of a database server comes with the packages' \
+        fails in_root sh -c 'ls /usr/lib/*/libpq.so.5 /usr/lib/*/libmariadb.so.3'
+    check 'PostgreSQL without its library: the package is named' refused postgres 'libpq5.*libpq.so.5'
+    for kind in mariadb mysql; do
+        check "$kind without its library: the package is named" \
+            refused "$kind" 'libmariadb3.*libmariadb.so.3'
+    done
+    check 'the libraries install' in_root apt-get install -y --no-install-recommends \
+        libpq5 libmariadb3
+    check 'PostgreSQL with it: the server is asked' refused postgres '127.0.0.1:1/.*no connection'
+    for kind in mariadb mysql; do
+        check "$kind with it: the server is asked" refused "$kind" '127.0.0.1:1/.*cannot be reached'
+    done
+}
+
 test_upgrade() {
     fingerprint=$(sha256sum "$root/var/lib/pccs/ssl_key/private.pem")
     sed -i 's/"LogLevel" : "info"/"LogLevel" : "http"/' "$root/etc/pccs/pccs.json"
@@ -225,14 +259,18 @@ test_unit() {
         echo 'skipped the unit under systemd: no systemd-nspawn'
         return 0
     }
+    # shellcheck disable=SC2086
+    check 'database servers install, for the unit to reach' \
+        in_root apt-get install -y --no-install-recommends $servers
     umount_root
     rm -f "$root/usr/sbin/policy-rc.d"
     cp "$here/test-unit.sh" "$root/packages/"
     cat >"$root/etc/systemd/system/test-unit.service" <<'UNIT'
 [Unit]
-After=pccs.service
+After=pccs.service postgresql.service mariadb.service
 [Service]
 Type=oneshot
+TimeoutStartSec=4min
 ExecStart=/bin/sh /packages/test-unit.sh
 StandardOutput=file:/packages/test-unit.log
 StandardError=inherit
@@ -242,14 +280,14 @@ WantedBy=multi-user.target
 UNIT
     ln -sf ../test-unit.service \
         "$root/etc/systemd/system/multi-user.target.wants/test-unit.service"
-    # No network but its own loopback; at most three minutes. nspawn wants a /run in memory, which
+    # No network but its own loopback; at most five minutes. nspawn wants a /run in memory, which
     # not every machine has.
-    timeout -k 10 180 unshare -m sh -c "mount -t tmpfs tmpfs /run &&
+    timeout -k 10 300 unshare -m sh -c "mount -t tmpfs tmpfs /run &&
         exec systemd-nspawn -q -D '$root' --register=no --keep-unit --private-network \
             -M pccs-test --boot" >"$out/nspawn.log" 2>&1 </dev/null || true
     rm -f "$root"/etc/systemd/system/multi-user.target.wants/test-unit.service \
         "$root"/etc/systemd/system/test-unit.service \
-        "$root"/etc/systemd/system/pccs.service.d/credentials.conf
+        "$root"/etc/systemd/system/pccs.service.d/*.conf
     mount -t proc proc "$root/proc"
     if [ ! -s "$root/packages/test-unit.log" ]; then
         echo "skipped the unit under systemd: it does not boot here ($(tail -n 1 "$out/nspawn.log"))"
@@ -265,6 +303,7 @@ UNIT
 trap umount_root EXIT
 make_root
 test_install
+test_database_libraries
 test_unit
 test_upgrade
 test_removal
