@@ -83,6 +83,28 @@ def test_the_library_that_is_loaded_late_is_a_dependency():
     assert "libcurl.so.4" in (PACKAGING / "rpm" / "pccs.spec").read_text()
 
 
+def stanza(package):
+    control = (PACKAGING / "debian" / "control").read_text()
+    return control.split(f"\nPackage: {package}\n")[1].split("\n\n")[0]
+
+
+def rpm_part(package):
+    spec = (PACKAGING / "rpm" / "pccs.spec").read_text()
+    head, *parts = re.split(r"^%package -n (\S+)$", spec, flags=re.M)
+    return dict(zip(["pccs", *parts[::2]], [head, *parts[1::2]]))[package].split("%description")[0]
+
+
+@pytest.mark.parametrize("package", ["pccs", "pccs-admin-tool"])
+def test_the_libraries_of_database_servers_are_suggested_and_no_more(package):
+    (suggested,) = re.findall(r"^Suggests: (.*)$", stanza(package), re.M)
+    assert {"libpq5", "libmariadb3"} <= set(suggested.split(", "))
+    weak = rpm_part(package)
+    for library in ("libpq.so.5", "libmariadb.so.3"):
+        assert re.findall(rf"^(\w+): +{re.escape(library)}", weak, re.M) == ["Suggests"]
+    for line in re.findall(r"^(?:Depends|Recommends|Requires):.*(?:\n .*)*", stanza(package), re.M):
+        assert "libpq5" not in line and "libmariadb3" not in line
+
+
 # ---- systemd ----
 
 
