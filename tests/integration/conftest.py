@@ -2,12 +2,18 @@
 """Fixtures: a simulator and services, ended with the test or module that asked for them."""
 import contextlib
 import json
+import signal
 import subprocess
 
 import pytest
 
 from database_server import KINDS, DatabaseServer, missing
 from harness import Service, Simulator, clean_environment, program
+
+# A shell starts what runs in its background with SIGINT ignored, and whatever the tests start would
+# inherit that: what they interrupt would go on for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")
