@@ -32,6 +32,7 @@ struct server_peer {
 struct server_db {
     struct db db; /* first */
     const struct server_kind *kind;
+    struct store_driver driver; /* named as its kind */
     char *database, *username, *password, *host, *ssl_ca;
     int port;
     bool ssl_required;

@@ -57,7 +57,6 @@ text_dup(char **ret_copy, const char *text)
 }
 
 static const struct store_driver server_driver = {
-    .name = "server",
     DB_DRIVER_COMMON,
     .claim = shared_claim,
     .release = shared_release,
@@ -75,7 +74,9 @@ server_new(const struct server_kind *kind, const struct db_engine *engine,
     }
     const struct store_server_options *server = options->server;
     db->kind = kind;
-    db->db.store.driver = &server_driver;
+    db->driver = server_driver;
+    db->driver.name = kind->name;
+    db->db.store.driver = &db->driver;
     db->db.engine = engine;
     db->db.clock = options->clock;
     db->db.pool_max = (size_t)server->pool_max;
