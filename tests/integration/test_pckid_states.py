@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 import time
 
@@ -14,7 +15,7 @@ from harness import ROOT, USER_TOKEN, clean_environment
 from platform_side import (DONE, FAILED, PLAIN_CSV, TAKES_ALL, TOKEN, TOOL, FakePccs, Server,
                            stub_arguments)
 from harness import BUILD
-from fake_platform import ADD_REQUEST_GUID, EPCBIOS, EPCSW, small_manifest
+from fake_platform import ADD_REQUEST_GUID, EPCBIOS, EPCSW, small_manifest, stub_runtime
 
 MANIFEST = small_manifest()
 MANUAL = ROOT / "docs" / "man" / "PCKIDRetrievalTool.1.md"
@@ -78,6 +79,14 @@ def open_to_nobody(server):
             folder.chmod(folder.stat().st_mode | 0o011)
 
 
+def run_as_nobody(server, *arguments, **more):
+    """With copies of program and stub: a build below /root is out of another user's reach."""
+    open_to_nobody(server)
+    tool, runtime = (shutil.copy(path, server.folder) for path in (TOOL, stub_runtime(BUILD)))
+    return server.run_json("--sgx-runtime", runtime, *arguments, tool=tool, preexec_fn=as_nobody,
+                           **more)
+
+
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 
 
@@ -86,8 +95,7 @@ def test_variables_that_may_not_be_read(server):
     server.efivars.offer(MANIFEST)
     for path in server.efivars.folder.iterdir():
         path.chmod(0o600)
-    open_to_nobody(server)
-    answer = server.run_json(preexec_fn=as_nobody)
+    answer = run_as_nobody(server)
     assert answer["exit"] == DONE and states(answer) == ["manifest-unreadable"]
     assert "Permission denied" in answer["findings"][0]["seen"]
 
@@ -95,8 +103,7 @@ def test_variables_that_may_not_be_read(server):
 @needs_root
 def test_a_status_that_may_not_be_written_is_a_warning(server):
     server.efivars.offer(MANIFEST)
-    open_to_nobody(server)
-    answer = server.run_json("--mark-complete", preexec_fn=as_nobody)
+    answer = run_as_nobody(server, "--mark-complete")
     assert answer["exit"] == DONE and not answer["marked_complete"]
     assert any("cannot be written" in text for text in answer["warnings"])
     assert server.efivars.bits() == (0, 0)
@@ -180,10 +187,9 @@ def test_software_controlled_sgx(server, machine, names, state):
 @pytest.mark.parametrize("name, state", [("sgx_enclave", "sgx-no-access"),
                                          ("sgx_provision", "sgx-no-provision-access")])
 def test_nodes_that_may_not_be_opened(server, machine, name, state):
-    open_to_nobody(server)
     for node in ("sgx_enclave", "sgx_provision"):
         (machine.folder / "dev" / node).chmod(0o660 if node == name else 0o666)
-    answer = server.run_json(environment={"SGX_STUB_CREATE_ID": "4004"}, preexec_fn=as_nobody)
+    answer = run_as_nobody(server, environment={"SGX_STUB_CREATE_ID": "4004"})
     assert states(answer)[-2:] == ["sgx-refused", state]
     seen = answer["findings"][-1]["seen"]
     assert "Permission denied" in seen and "group is root" in seen
