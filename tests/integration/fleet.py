@@ -103,16 +103,21 @@ class Fleet:
         self.propagation += on_all(wait, self.others(but) if but else self.services)
 
     def settle(self):
-        """Until all have heard of what all wrote: news of one come in the order of its writes."""
-        fmspc = "FFFFFFFFFFFF"
+        """Until all have heard of what all wrote so far: news of one come in the order of its
+        writes. The second policy is served only where those of the first have been heard, for all
+        have that one in memory, or had."""
         for service in self.services:
-            text = policy(time.monotonic_ns())
-            answer = service.put_json(f"{V4}/appraisalpolicy", {
-                "is_default": True, "fmspc": fmspc, "policy": text})
-            assert answer.status == 200, answer
-            self.await_everywhere(
-                lambda other, text=text: other.get(f"{V4}/appraisalpolicy?fmspc={fmspc}").text
-                == text, "a policy", time.monotonic())
+            self.tell_policy(service)
+            self.tell_policy(service)
+
+    def tell_policy(self, service):
+        fmspc, text = "FFFFFFFFFFFF", policy(time.monotonic_ns())
+        path = f"{V4}/appraisalpolicy?fmspc={fmspc}"
+        answer = service.put_json(f"{V4}/appraisalpolicy", {
+            "is_default": True, "fmspc": fmspc, "policy": text})
+        assert answer.status == 200, answer
+        self.await_everywhere(lambda other: other.get(path).text == text, "a policy",
+                              time.monotonic())
 
     def asked_by_all(self, path):
         """The one answer that all give, each asked once."""

@@ -14,6 +14,7 @@ from clients import (ADMIN, OK, Administrator, pckcert_path, register, synthetic
 from database_server import KINDS, DatabaseServer, missing
 from fleet import WITHIN_SECONDS, Fleet, alive, connects_to, on_all, policy
 from harness import TDX, V4, Simulator
+from test_syscall_filter import built_with_filter, seccomp_modes
 
 CROWD = 300
 TAKEOVER_SECONDS = 25  # a claim lives 15 s, is asked for every 3 s, and clocks tick in seconds
@@ -50,10 +51,11 @@ def lazy(request, tmp_path_factory, many):
             **many.configuration(), "CachingFillMode": "LAZY", "LogLevel": "info",
             "LazyNewPlatformsPerMinute": 6000}) as fleet:
         yield fleet
+        seconds = fleet.propagation or [0]  # not all tests may have been chosen
+        print(f"\n{request.param}: {len(seconds)} propagations, median "
+              f"{statistics.median(seconds):.3f} s, most {max(seconds):.3f} s")
         # Each was awaited for longer, for this machine may be busy; the middle one must not be.
-        assert statistics.median(fleet.propagation) < WITHIN_SECONDS
-        print(f"\n{request.param}: {len(fleet.propagation)} propagations, median "
-              f"{statistics.median(fleet.propagation):.3f} s, most {max(fleet.propagation):.3f} s")
+        assert statistics.median(seconds) < WITHIN_SECONDS
 
 
 def recover(simulator):
@@ -201,6 +203,12 @@ def test_a_crowd_that_misses_one_item_is_one_upstream_request(lazy, many):
     assert {answer.status for answer in answers} == {200}
     assert len({answer.body for answer in answers}) == 1
     assert many.count("tcb-tdx") == 1
+
+
+@pytest.mark.skipif(not built_with_filter(), reason="this build has no filter of system calls")
+def test_all_of_it_was_done_behind_the_filter_of_system_calls(lazy):
+    for service in lazy.services:
+        assert set(seccomp_modes(service)) == {"2"}
 
 
 # ---- the queue ----
