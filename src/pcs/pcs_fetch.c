@@ -131,16 +131,12 @@ judge_status(const struct pcs_request *request, const struct pcs_reply *reply, s
                             buf_text(&request->shown));
 }
 
-/* CURLE_TOO_LARGE, which libcurl has since 8.6.0: a head above libcurl's own ceiling. */
-enum { CURL_CODE_TOO_LARGE = 100 };
-
 /* Bytes that are no HTTP: trying again would not make them so. */
 static bool
 code_is_odd(CURLcode code)
 {
-    return (int)code == CURL_CODE_TOO_LARGE || code == CURLE_UNSUPPORTED_PROTOCOL ||
-           code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_BAD_CONTENT_ENCODING ||
-           code == CURLE_HTTP2;
+    return code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY ||
+           code == CURLE_BAD_CONTENT_ENCODING || code == CURLE_HTTP2;
 }
 
 /* libcurl's own words help with TLS; elsewhere they may repeat a proxy's user and password. */
@@ -152,6 +148,9 @@ words_of(const struct pcs_reply *reply)
     return is_tls && reply->error[0] != '\0' ? reply->error : pcs_curl.easy_strerror(reply->code);
 }
 
+/* CURLE_TOO_LARGE, which libcurl has since 8.6.0: a head above libcurl's own ceiling. */
+enum { CURL_CODE_TOO_LARGE = 100 };
+
 /* 0: an answer with all it needs. */
 static int
 judge(const struct pcs_request *request, const struct pcs_reply *reply, struct fault *why)
@@ -161,7 +160,7 @@ judge(const struct pcs_request *request, const struct pcs_reply *reply, struct f
         return fault_set(why, FAULT_UPSTREAM_DOWN, "upstream", "the service is stopping: %s",
                          shown);
     }
-    if (reply->is_too_large) {
+    if (reply->is_too_large || (int)reply->code == CURL_CODE_TOO_LARGE) {
         return odd(request, reply, "more than the ceiling of its head or body", why);
     }
     if (reply->is_out_of_memory || reply->code == CURLE_OUT_OF_MEMORY) {
