@@ -16,12 +16,15 @@ section=${rest%%|*}
 what=${rest#*|}
 # reproducible: not the day of the build
 day=$(date -u -d "@${SOURCE_DATE_EPOCH:-0}" +%Y-%m-%d)
+# before lowdown 1.0 the option was a capital letter
+mode=-t
+"$lowdown" -t man </dev/null >/dev/null 2>&1 || mode=-T
 
 {
     printf '# NAME\n\n%s - %s\n' "$name" "$what"
     # one level up, sections in capitals as man pages have them; code stands indented
     sed -e 1d -e 's/^##\(#*\) /#\1 /' -e '/^# /s/.*/\U&/' "$input"
-} | "$lowdown" -s -t man -M title="$name" -M section="$section" -M date="$day" \
+} | "$lowdown" -s "$mode" man -M title="$name" -M section="$section" -M date="$day" \
     -M source="pccs $version" -M volume="PCCS" |
     # tables want tbl; narrow columns want no justification
     sed -e "1i '\\\\\" t" -e '/^\.TH /a .ad l' >"$output"

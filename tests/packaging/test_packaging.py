@@ -154,7 +154,7 @@ def test_the_unit_has_no_mistakes(tmp_path, with_credentials):
 
 def test_credentials_are_read_by_keys_that_exist():
     text = (PACKAGING / "systemd" / "credentials.conf").read_text()
-    pattern = r"^LoadCredential=([a-z-]+):\S+\nEnvironment=(PCCS_\w+)=%d/(\S+)$"
+    pattern = r"^LoadCredential=([a-z-]+):\S+\nEnvironment=(PCCS_\w+)=/run/credentials/pccs.service/(\S+)$"
     pairs = re.findall(pattern, text, re.M)
     assert len(pairs) == text.count("\nLoadCredential=") == 4
     for credential, variable, file in pairs:
@@ -293,8 +293,9 @@ def test_a_manual_becomes_a_page_that_whatis_knows(tmp_path, page):
     name, what = re.match(r"# (\S+)\(\d\): (.*)", page.read_text()).groups()
     lines = out.read_text().splitlines()
     assert lines[0] == "'\\\" t"
-    at = lines.index("NAME")
-    plain = lines[at + 2].replace("\\(cq", "'").replace("\\-", "-")
+    at = next(i for i, line in enumerate(lines) if line in ("NAME", ".SH NAME"))  # of lowdown 1, of others
+    text = next(line for line in lines[at + 1:] if not line.startswith("."))
+    plain = re.sub(r"\\\(cq|\\\[u2019\]", "'", text).replace("\\-", "-")
     assert plain.startswith(f"{name} - {what[:20]}")
 
 
