@@ -324,7 +324,11 @@ def break_tls(intel, how):
     elif how == "expired":
         request = intel.folder.parent / "request.pem"
         openssl("req", "-new", "-key", key, "-subj", "/CN=localhost", "-out", request)
-        openssl("x509", "-req", "-in", request, "-signkey", key, "-days", "-1", "-out", certificate)
+        usage = subprocess.run(["openssl", "x509", "-help"], capture_output=True, check=False)
+        past = ["-days", "-1"]  # not taken any more by what knows the others
+        if b"-not_after" in usage.stderr:
+            past = ["-not_before", "20250101000000Z", "-not_after", "20250102000000Z"]
+        openssl("x509", "-req", "-in", request, "-signkey", key, *past, "-out", certificate)
     elif how == "weak":
         intel.make_tls(key=("-newkey", "rsa:1024"))
     elif how == "no key":
