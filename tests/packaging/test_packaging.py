@@ -293,7 +293,7 @@ def test_a_manual_becomes_a_page_that_whatis_knows(tmp_path, page):
     name, what = re.match(r"# (\S+)\(\d\): (.*)", page.read_text()).groups()
     lines = out.read_text().splitlines()
     assert lines[0] == "'\\\" t"
-    at = next(i for i, line in enumerate(lines) if line in ("NAME", ".SH NAME"))  # of lowdown 1, of others
+    at = next(i for i, line in enumerate(lines) if line in ("NAME", ".SH NAME"))
     text = next(line for line in lines[at + 1:] if not line.startswith("."))
     plain = re.sub(r"\\\(cq|\\\[u2019\]", "'", text).replace("\\-", "-")
     assert plain.startswith(f"{name} - {what[:20]}")
