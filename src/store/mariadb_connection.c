@@ -13,6 +13,7 @@
 #include "store/mariadb_priv.h"
 
 #include <errno.h>
+#include <openssl/x509.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -41,6 +42,16 @@ seconds_of(int milliseconds)
     return (milliseconds + 999) / 1000;
 }
 
+/* The system's authorities, by name: where none is named, libmariadb 3.4 takes a certificate of any
+ * for proven once the password was. */
+static bool
+set_system_roots(MYSQL *handle)
+{
+    const char *file = X509_get_default_cert_file();
+    return maria.options(handle, MYSQL_OPT_SSL_CAPATH, X509_get_default_cert_dir()) == 0 &&
+           (access(file, R_OK) != 0 || maria.options(handle, MYSQL_OPT_SSL_CA, file) == 0);
+}
+
 /* What is on this machine's socket nobody else can read or stand in for: no TLS there. */
 static bool
 set_tls(MYSQL *handle, const struct store_server_options *server)
@@ -51,6 +62,8 @@ set_tls(MYSQL *handle, const struct store_server_options *server)
                   maria.options(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &proved) == 0;
     if (proved && server->ssl_ca[0] != '\0') {
         is_set = is_set && maria.options(handle, MYSQL_OPT_SSL_CA, server->ssl_ca) == 0;
+    } else if (proved) {
+        is_set = is_set && set_system_roots(handle);
     }
     return is_set && (proved || is_socket_path(server) ||
                       maria.options(handle, MARIADB_OPT_RESTRICTED_AUTH, careful_logins) == 0);
