@@ -154,7 +154,8 @@ def test_the_unit_has_no_mistakes(tmp_path, with_credentials):
 
 def test_credentials_are_read_by_keys_that_exist():
     text = (PACKAGING / "systemd" / "credentials.conf").read_text()
-    pattern = r"^LoadCredential=([a-z-]+):\S+\nEnvironment=(PCCS_\w+)=/run/credentials/pccs.service/(\S+)$"
+    pattern = (r"^LoadCredential=([a-z-]+):\S+\n"
+               r"Environment=(PCCS_\w+)=/run/credentials/pccs\.service/(\S+)$")
     pairs = re.findall(pattern, text, re.M)
     assert len(pairs) == text.count("\nLoadCredential=") == 4
     for credential, variable, file in pairs:
