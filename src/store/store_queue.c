@@ -281,13 +281,13 @@ page_read(struct queue_list *list, struct db_connection *connection, bool take, 
 
 /* What is beyond the ceiling stays in the queue for the next call. */
 static int
-list_read(struct queue_list *list, struct db_connection *connection, bool take, struct fault *why)
+list_read(struct queue_list *list, struct db_connection *connection, struct fault *why)
 {
     int rows = connection->db->engine->list_rows;
     int code = 0;
     for (int64_t passed = 0; code == 0 && rows == connection->db->engine->list_rows;
          passed += rows) {
-        code = page_read(list, connection, take, passed, &rows, why);
+        code = page_read(list, connection, false, passed, &rows, why);
     }
     return code;
 }
@@ -298,25 +298,43 @@ list_peek(struct queue_list *list, struct db *db, struct fault *why)
     struct db_connection *connection = NULL;
     int code = db_read_begin(db, DB_READ_SNAPSHOT, &connection, why);
     if (code == 0) {
-        code = list_read(list, connection, false, why);
+        code = list_read(list, connection, why);
         db_read_end(db, connection);
     }
     return code;
 }
 
-/* Reads all, then marks all: no row moves to another place while the pages are read. */
+/* Reads a page and marks it, which takes it out of the next one: rows that others put meanwhile may
+ * move the places of all, and one that is marked cannot be met twice. Damaged rows stay, and are
+ * passed over. */
+static int
+page_hand_out(struct queue_list *list, struct db_connection *connection, int64_t *passed,
+              int *ret_rows, struct fault *why)
+{
+    size_t before = list->count;
+    int code = page_read(list, connection, true, *passed, ret_rows, why);
+    if (code != 0 || list->count == before) {
+        *passed += code == 0 ? *ret_rows : 0;
+        return code;
+    }
+    size_t count = list->count - before;
+    *passed += *ret_rows - (int64_t)count;
+    auto_cleanup(batch_done) struct queue_batch batch;
+    code = batch_init(&batch, connection->db, &list->rows[before], count, why);
+    return code != 0 ? code : rows_mark(connection, &batch, why);
+}
+
 static int
 list_hand_out(struct db_connection *connection, void *self, struct fault *why)
 {
     struct queue_list *list = self;
     list_clear(list);
-    int code = list_read(list, connection, true, why);
-    if (code != 0) {
-        return code;
+    int rows = connection->db->engine->list_rows;
+    int code = 0;
+    for (int64_t passed = 0; code == 0 && rows == connection->db->engine->list_rows;) {
+        code = page_hand_out(list, connection, &passed, &rows, why);
     }
-    auto_cleanup(batch_done) struct queue_batch batch;
-    code = batch_init(&batch, connection->db, list->rows, list->count, why);
-    return code != 0 ? code : rows_mark(connection, &batch, why);
+    return code;
 }
 
 int
