@@ -583,15 +583,15 @@ def test_a_full_target_stops_it_and_it_goes_on_once_there_is_room(copying, fleet
 
 
 def test_progress_is_one_line_on_a_terminal(copying, fleet):
-    grow(copying.source, fleet, 3000)
+    grow(copying.source, fleet, 10_000)
     with Terminal([program("pccsadmin"), *copying.words()], clean_environment(),
                   copying.admin.folder) as terminal:
-        terminal.expect(" of 3013 platforms, ")
+        terminal.expect(" of 10013 platforms, ")
         terminal.expect("/s, ")
         terminal.expect(" left")
         assert terminal.end(60) == 0, terminal.seen
     last = terminal.seen[terminal.seen.rindex("\r\x1b[K"):]
-    assert "3013 copied" in last and "left" not in last, terminal.seen
+    assert "10013 copied" in last and "left" not in last, terminal.seen
 
 
 # ---- database servers ----
